@@ -1,0 +1,71 @@
+// Outgoing HTTP over libcurl's multi interface, as a coroutine.
+#ifndef KYC_SERVICES_ASYNC_HTTP_CLIENT_H_
+#define KYC_SERVICES_ASYNC_HTTP_CLIENT_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/async/loop.h"
+#include "services/async/task.h"
+
+namespace kyc::async {
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string url;  // http or https.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;  // Sent with Content-Length, byte for byte.
+  // For the whole exchange: connect, send, wait, receive.
+  std::chrono::milliseconds timeout{5000};
+  size_t max_response_bytes = 1 << 20;
+};
+
+struct ClientResponse {
+  int status = 0;
+  // Names in lower case, in order of arrival.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+
+  // The first header of that lower-case name, or "".
+  std::string_view Header(std::string_view name) const;
+};
+
+// Connections are kept and reused per origin. Redirects are answers, not
+// followed; no cookies, no proxies from the environment, no compressed
+// answers, TLS 1.2 or later with certificates verified.
+// Every call on the loop's thread; destroy it there or after it has stopped.
+class HttpClient {
+ public:
+  struct Options {
+    int max_connections_per_host = 256;
+    std::chrono::milliseconds connect_timeout{2000};
+  };
+  HttpClient(Loop& loop, Options options);
+  ~HttpClient();
+
+  // Any HTTP status is a response. Errors, whose messages hold no URL query,
+  // header or body:
+  //   UNAVAILABLE         no connection, or it broke; where nothing of the
+  //                       request was sent the status has the payload
+  //                       kNotSentPayload.
+  //   DEADLINE_EXCEEDED   no whole answer within `timeout`.
+  //   RESOURCE_EXHAUSTED  answer larger than max_response_bytes.
+  //   INTERNAL            not HTTP, or a bad URL.
+  Task<absl::StatusOr<ClientResponse>> Send(ClientRequest request);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+// Present on an error of a request of which no byte was sent.
+inline constexpr char kNotSentPayload[] = "kyc/not-sent";
+
+}  // namespace kyc::async
+
+#endif  // KYC_SERVICES_ASYNC_HTTP_CLIENT_H_

@@ -1,0 +1,120 @@
+// Redis over hiredis' asynchronous API, as coroutines.
+//
+// One connection per loop, made and remade by itself. Commands of one loop
+// turn leave in one write. Each has a time limit of its own; a reply that
+// comes after it is dropped.
+#ifndef KYC_SERVICES_ASYNC_REDIS_H_
+#define KYC_SERVICES_ASYNC_REDIS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/async/loop.h"
+#include "services/async/task.h"
+#include "services/base/secret.h"
+
+namespace kyc::async {
+
+// One reply. Errors of the server are absl::Status, not replies.
+struct RedisReply {
+  enum class Type { kNil, kString, kStatus, kInteger, kArray };
+  Type type = Type::kNil;
+  std::string text;       // kString, kStatus
+  int64_t integer = 0;    // kInteger
+  std::vector<RedisReply> elements;  // kArray
+
+  bool is_nil() const { return type == Type::kNil; }
+};
+
+// A Lua script: EVALSHA, and EVAL where the server does not know it yet.
+class RedisScript {
+ public:
+  explicit RedisScript(std::string source);
+  const std::string& source() const { return source_; }
+  // SHA-1 of the source in lower-case hex: the name Redis gives it.
+  const std::string& sha1() const { return sha1_; }
+
+ private:
+  std::string source_;
+  std::string sha1_;
+};
+
+struct RedisOptions {
+  std::string host = "127.0.0.1";
+  int port = 6379;
+  std::string unix_path;  // Used instead of host and port when set.
+  int database = 0;
+  base::Secret password;  // AUTH when not empty.
+  std::chrono::milliseconds connect_timeout{1000};
+  std::chrono::milliseconds command_timeout{1500};
+  // Commands waiting for replies; one more fails at once with UNAVAILABLE.
+  size_t max_in_flight = 20000;
+
+  // redis://host[:port][/database] or unix:/path[?db=N]. INVALID_ARGUMENT
+  // also for a URL with a password in it.
+  static absl::StatusOr<RedisOptions> Parse(std::string_view url);
+};
+
+// A connection of one loop. Every call on the loop's thread; destroy it
+// there, or after the loop has stopped.
+class Redis {
+ public:
+  // Starts to connect; commands given before it is connected wait for it
+  // within their time limit. Reconnects with back-off (50 ms to 2 s, jitter).
+  // Names are resolved by Asio: hiredis would block.
+  Redis(Loop& loop, RedisOptions options);
+  ~Redis();
+
+  // Sends one command. Errors:
+  //   UNAVAILABLE        not connected, connection lost, LOADING, READONLY,
+  //                      OOM, MISCONF, BUSY or too many in flight: try later.
+  //                      A lost connection leaves open whether it was done.
+  //   DEADLINE_EXCEEDED  no reply in time; it may have been done.
+  //   INTERNAL           any other error reply (WRONGTYPE, …).
+  //   NOT_FOUND          NOGROUP.
+  // Messages hold the error's first word only, never arguments.
+  Task<absl::StatusOr<RedisReply>> Command(std::vector<std::string> args);
+  // The same with another time limit.
+  Task<absl::StatusOr<RedisReply>> Command(std::vector<std::string> args,
+                                           std::chrono::milliseconds timeout);
+  // Runs a script. Error replies the script makes itself come as INTERNAL
+  // with their whole first word.
+  Task<absl::StatusOr<RedisReply>> Eval(const RedisScript& script,
+                                        std::vector<std::string> keys,
+                                        std::vector<std::string> args);
+
+  // Whether commands can be sent now.
+  bool connected() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+// Listens on Pub/Sub channels over a connection of its own. Same threading.
+class RedisSubscriber {
+ public:
+  // `on_message(channel, payload)` and `on_connected()` (after each connect,
+  // when subscriptions stand again: messages in between are lost, so re-read
+  // what you mirror) are called on the loop.
+  RedisSubscriber(Loop& loop, RedisOptions options,
+                  std::vector<std::string> channels,
+                  std::function<void(std::string_view, std::string_view)>
+                      on_message,
+                  std::function<void()> on_connected);
+  ~RedisSubscriber();
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace kyc::async
+
+#endif  // KYC_SERVICES_ASYNC_REDIS_H_

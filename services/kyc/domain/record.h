@@ -1,0 +1,86 @@
+// What the service knows of one user: a plain value.
+#ifndef KYC_SERVICES_KYC_DOMAIN_RECORD_H_
+#define KYC_SERVICES_KYC_DOMAIN_RECORD_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kyc::domain {
+
+// The public states. docs/states.md shows the transitions.
+enum class State { kPending, kInProgress, kApproved, kRejected, kRetry };
+inline constexpr int kStateCount = 5;
+
+// The contract's names: "pending", "in_progress", …
+std::string_view StateName(State state);
+std::optional<State> ParseState(std::string_view name);
+
+// How documents and liveness reach the provider.
+enum class Mode { kWebsdk, kHybrid, kDocumentOnly };
+
+// "websdk", "hybrid", "document_only".
+std::string_view ModeName(Mode mode);
+std::optional<Mode> ParseMode(std::string_view name);
+
+// What the provider last decided. The order of the enumerators is their rank:
+// of two at the same time the later one counts.
+enum class Outcome { kReset, kRetry, kApproved, kRejected };
+
+std::string_view OutcomeName(Outcome outcome);
+std::optional<Outcome> ParseOutcome(std::string_view name);
+
+struct Decision {
+  Outcome outcome = Outcome::kReset;
+  int64_t time_ms = 0;  // The provider's clock, epoch milliseconds.
+  std::string level;    // The level it was made at.
+
+  bool operator==(const Decision&) const = default;
+};
+
+// One user's record. Stored as a Redis hash; every change raises `version`
+// by one. Times are epoch milliseconds.
+struct Record {
+  std::string user_id;
+  uint64_t version = 0;  // 0: never stored.
+
+  // What callers see; always DeriveState() of the fields below.
+  State state = State::kPending;
+
+  std::string applicant_id;    // Empty: no applicant known.
+  int64_t link_time_ms = 0;    // When the provider last said so; 0: we did.
+  std::string required_level;  // Pinned with the applicant; empty before.
+
+  // The newest decision applied. Its time is the watermark below which
+  // nothing else applies.
+  std::optional<Decision> decision;
+  // The newest sign of review in progress, by the provider's clock.
+  int64_t progress_ms = 0;
+  // The newest approval at a configured level that is not the required one.
+  int64_t partial_approval_ms = 0;
+  // Something began after the decision that has no provider time: an upload,
+  // a submit (0) or a higher attempt seen by a poll (its number).
+  std::optional<int64_t> activity;
+  // The attempt the last poll showed.
+  std::optional<int64_t> polled_attempt;
+
+  std::optional<int64_t> verified_at_ms;
+  std::optional<int64_t> rejected_at_ms;
+  std::string reject_reason;
+  // Kept only while approved.
+  std::string first_name;
+  std::string last_names;
+
+  // Name of the current onboarding step; empty: the first.
+  std::string onboarding_step;
+
+  // Head of the audit chain: SHA-256 in hex of the last entry; empty before.
+  std::string audit_head;
+
+  bool operator==(const Record&) const = default;
+};
+
+}  // namespace kyc::domain
+
+#endif  // KYC_SERVICES_KYC_DOMAIN_RECORD_H_

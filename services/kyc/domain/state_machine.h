@@ -1,0 +1,120 @@
+// The verification state machine: what each event makes of a record.
+//
+// Pure functions. Order of arrival does not matter: an event carries the
+// provider's time, the record keeps the newest decision and the newest sign
+// of progress, and the state follows from those alone. An event that is not
+// newer than what it would replace changes nothing, so a repetition has no
+// effect however late it comes.
+#ifndef KYC_SERVICES_KYC_DOMAIN_STATE_MACHINE_H_
+#define KYC_SERVICES_KYC_DOMAIN_STATE_MACHINE_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/kyc/domain/record.h"
+
+namespace kyc::domain {
+
+// Everything that can happen to a verification.
+enum class EventKind {
+  kApplicantKnown,     // An applicant exists (created, read, or named).
+  kActivity,           // The user acted here: an accepted upload or submit.
+  kNewAttempt,         // A poll shows a higher attempt than the last one did.
+  kProgress,           // Pending, prechecked, queued, on hold.
+  kPartialApproval,    // GREEN at a configured level other than the required.
+  kApproved,           // GREEN at the required level.
+  kRetryRequested,     // RED that the user may correct; awaiting the user.
+  kRejected,           // RED for good.
+  kReset,              // The verification starts over.
+  kUnknownLevel,       // A decision at a level that is not configured.
+  kApplicantRemoved,   // Deleted or deactivated at the provider.
+};
+inline constexpr int kEventKindCount = 11;
+
+std::string_view EventKindName(EventKind kind);
+
+// The one table of states and events: the state after an event that is newer
+// than everything the record holds. docs/states.md is checked against it.
+State Next(State state, EventKind kind);
+
+// The levels the operator configured, by what they are for.
+struct Levels {
+  std::string websdk;
+  std::string hybrid;         // Documents of the hybrid mode.
+  std::string document_only;
+  std::string liveness;       // Required in hybrid mode.
+
+  // What a user of that mode must pass.
+  const std::string& Required(Mode mode) const;
+  // Where a new applicant of that mode starts.
+  const std::string& Initial(Mode mode) const;
+  bool IsConfigured(std::string_view level) const;
+};
+
+// One event, as the provider or this service says it.
+struct Event {
+  EventKind kind = EventKind::kApplicantKnown;
+  // The provider's time; absent only for kinds without one (kActivity,
+  // kNewAttempt, kApplicantKnown by our own call, a reset seen by a poll).
+  std::optional<int64_t> time_ms;
+  std::string level;          // Where the event names one.
+  std::string applicant_id;   // Where the event names one.
+  std::string reason;         // For the user; with retry and rejected.
+  std::optional<int64_t> attempt;
+  // For the audit trail: "SUMSUB_WEBHOOK", "POLL", "API".
+  std::string source;
+  std::string event_id;
+  std::string provider_type;  // The provider's own name, e.g.
+                              // "applicantReviewed".
+};
+
+// What an event did.
+enum class Effect { kApplied, kStale };
+
+struct Transition {
+  Effect effect;
+  Record record;  // As it was, when stale.
+};
+
+// Applies one event. `record.required_level` must be set for a decision to
+// count (see Pin). Does not touch version or audit_head.
+Transition Apply(const Record& record, const Event& event);
+
+// Which of kApproved, kPartialApproval and kUnknownLevel an approval at
+// `level` is for this record.
+EventKind ClassifyApproval(const Record& record, const Levels& levels,
+                           std::string_view level);
+// The same for retry and rejection: they count at every configured level.
+EventKind ClassifyRefusal(EventKind refusal, const Levels& levels,
+                          std::string_view level);
+
+// Pins the level a record's user must pass, if none is pinned yet.
+// Returns whether it changed.
+bool Pin(Record& record, std::string_view required_level);
+
+// What a poll of the provider shows.
+struct Poll {
+  enum class Review { kInit, kInProgress, kAwaitingUser, kCompleted };
+  std::string applicant_id;
+  std::string level;
+  Review review = Review::kInit;
+  // Of the answer, where there is one; also lingers after a reset.
+  std::optional<EventKind> answer;  // kApproved, kRetryRequested, kRejected
+  std::optional<int64_t> review_time_ms;
+  std::optional<int64_t> attempt;
+  std::string reason;
+};
+
+// Applies what a poll shows. The caller has made sure that the record is
+// still the one that was read before the provider was asked. Seconds-only
+// review dates of a decision already held are recognised as that decision.
+Transition ApplyPoll(const Record& record, const Levels& levels,
+                     const Poll& poll, int64_t now_ms);
+
+}  // namespace kyc::domain
+
+#endif  // KYC_SERVICES_KYC_DOMAIN_STATE_MACHINE_H_

@@ -1,0 +1,85 @@
+// What protects the provider from us and us from the provider: circuit
+// breaker, token buckets and a concurrency cap. One object for all loops.
+//
+// Pure but for its lock: time comes in as an argument. Thread-safe.
+#ifndef KYC_SERVICES_KYC_PROVIDER_LIMITS_H_
+#define KYC_SERVICES_KYC_PROVIDER_LIMITS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "services/base/mutex.h"
+
+namespace kyc::provider {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// Opens on >= 20 calls in 10 s of which >= 50 % failed, from >= 5 different
+// users; then lets one probe through every 5 s and closes on its success. So
+// one user's failures never fail another's next call, and it closes within
+// 60 s of recovery.
+class CircuitBreaker {
+ public:
+  // Whether a call may go out now.
+  bool Allow(SteadyTime now);
+  // How a call that went out ended. `user_hash` tells users apart.
+  void Record(SteadyTime now, bool success, uint64_t user_hash);
+  bool open() const;
+
+ private:
+  struct Call {
+    SteadyTime at;
+    bool success;
+    uint64_t user_hash;
+  };
+  void DropOld(SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  mutable base::Mutex mutex_;
+  std::deque<Call> calls_ ABSL_GUARDED_BY(mutex_);
+  bool open_ ABSL_GUARDED_BY(mutex_) = false;
+  SteadyTime next_probe_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A token bucket that never passes more than `burst` in any window of
+// `window`: tokens come back one by one, `window` after they were taken.
+class TokenBucket {
+ public:
+  TokenBucket(int burst, std::chrono::milliseconds window);
+  // Zero when a token was taken, else how long to wait for one.
+  std::chrono::milliseconds Take(SteadyTime now);
+  // No token before `until` (a 429 with Retry-After).
+  void PauseUntil(SteadyTime until);
+
+ private:
+  const size_t burst_;
+  const std::chrono::milliseconds window_;
+  base::Mutex mutex_;
+  std::deque<SteadyTime> taken_ ABSL_GUARDED_BY(mutex_);
+  SteadyTime paused_until_ ABSL_GUARDED_BY(mutex_);
+};
+
+// SumSub's documented limits: GET 300 and POST 50 per 5 s and client.
+struct Limits {
+  explicit Limits(int max_concurrency) : max_concurrency(max_concurrency) {}
+
+  CircuitBreaker breaker;
+  TokenBucket reads{300, std::chrono::seconds(5)};
+  TokenBucket writes{50, std::chrono::seconds(5)};
+
+  // Takes one of the places in flight; false when all are taken.
+  bool Enter();
+  void Leave();
+
+  const int max_concurrency;
+
+ private:
+  base::Mutex mutex_;
+  int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace kyc::provider
+
+#endif  // KYC_SERVICES_KYC_PROVIDER_LIMITS_H_

@@ -1,0 +1,99 @@
+// Records in Redis.
+//
+// Keys of a user share the hash tag of one of 256 buckets, so that one script
+// writes them together, on a cluster too:
+//   kyc:{b000}:user:<id>    hash    the record
+//   kyc:{b000}:audit:<id>   stream  its audit trail, append-only
+//   kyc:{b000}:outbox       stream  outgoing events of the bucket
+//   kyc:{b000}:changes      channel status changes, for WatchStatus
+#ifndef KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
+#define KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/async/redis.h"
+#include "services/async/task.h"
+#include "services/base/clock.h"
+#include "services/kyc/domain/record.h"
+#include "services/kyc/store/audit.h"
+
+namespace kyc::store {
+
+inline constexpr int kBucketCount = 256;
+
+// CRC16 (XMODEM, as Redis Cluster's) of the id, modulo 256.
+int BucketOf(std::string_view user_id);
+// "kyc:{b007}:user:usr_1" and so on.
+std::string RecordKey(std::string_view user_id);
+std::string AuditKey(std::string_view user_id);
+std::string OutboxKey(int bucket);
+std::string ChangesChannel(int bucket);
+
+// A record as a Redis hash: field names and values in turn, without the
+// fields that are unset. The inverse ignores unknown fields (a newer version
+// may have written them); DATA_LOSS when a value cannot be read.
+std::vector<std::string> EncodeRecord(const domain::Record& record);
+absl::StatusOr<domain::Record> DecodeRecord(
+    std::string_view user_id, const std::vector<std::string>& fields);
+
+// What a status change says to those who watch.
+struct StatusChange {
+  domain::Record record;
+};
+std::string EncodeChange(const domain::Record& record);
+absl::StatusOr<domain::Record> DecodeChange(std::string_view payload);
+
+// One loop's access to the records; used on that loop's thread.
+class RecordStore {
+ public:
+  // All outlive the store.
+  RecordStore(async::Redis& redis, const base::Clock& clock);
+
+  // A user never stored gives a record with version 0.
+  async::Task<absl::StatusOr<domain::Record>> Load(std::string user_id);
+
+  // The same for many users at once, pipelined; results in order.
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> LoadMany(
+      std::vector<std::string> user_ids);
+
+  // What a change wants written.
+  struct Change {
+    domain::Record record;  // As it shall be.
+    AuditEntry audit;       // What happened; the store fills in the chain.
+  };
+  // Decides what an event makes of a record: nullopt leaves it as it is.
+  // Called again with the newer record when another writer came first, so it
+  // must depend on its argument alone.
+  using Decide =
+      std::function<std::optional<Change>(const domain::Record& record)>;
+
+  struct Outcome {
+    domain::Record record;  // As stored now.
+    bool changed;
+  };
+  // Reads, decides and writes record + audit entry + outgoing event (if the
+  // public status changed) in one atomic script that compares the version.
+  // Bounded: ABORTED after 16 conflicts in a row. UNAVAILABLE or
+  // DEADLINE_EXCEEDED leave open whether it was written; repeating is safe
+  // where `decide` is idempotent.
+  async::Task<absl::StatusOr<Outcome>> Update(std::string user_id,
+                                              Decide decide);
+  // The same, starting from a record already read; when `only_this_version`
+  // a conflict is ABORTED at once instead of decided again.
+  async::Task<absl::StatusOr<Outcome>> UpdateFrom(domain::Record record,
+                                                  Decide decide,
+                                                  bool only_this_version);
+
+ private:
+  async::Redis& redis_;
+  const base::Clock& clock_;
+};
+
+}  // namespace kyc::store
+
+#endif  // KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
