@@ -55,16 +55,22 @@ struct Record {
   // The newest decision applied. Its time is the watermark below which
   // nothing else applies.
   std::optional<Decision> decision;
-  // The newest sign of review in progress, by the provider's clock.
+  // The newest sign of a review under way, by the provider's clock, and
+  // whether that sign said that the user must act.
   int64_t progress_ms = 0;
+  bool awaiting_user = false;
   // The newest approval at a configured level that is not the required one.
   int64_t partial_approval_ms = 0;
+  // The newest decision at a level that is not configured: audited, no more.
+  int64_t unknown_level_ms = 0;
   // Something began after the decision that has no provider time: an upload,
   // a submit (0) or a higher attempt seen by a poll (its number).
   std::optional<int64_t> activity;
   // The attempt the last poll showed.
   std::optional<int64_t> polled_attempt;
 
+  // Of the decision; what callers see of them depends on the state (see
+  // Visible…).
   std::optional<int64_t> verified_at_ms;
   std::optional<int64_t> rejected_at_ms;
   std::string reject_reason;
@@ -80,6 +86,11 @@ struct Record {
 
   bool operator==(const Record&) const = default;
 };
+
+// What callers may see: a time or a reason only in the state it belongs to.
+std::optional<int64_t> VisibleVerifiedAt(const Record& record);
+std::optional<int64_t> VisibleRejectedAt(const Record& record);
+std::string_view VisibleReason(const Record& record);  // Empty: none.
 
 }  // namespace kyc::domain
 

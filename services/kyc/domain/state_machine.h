@@ -21,19 +21,20 @@ namespace kyc::domain {
 
 // Everything that can happen to a verification.
 enum class EventKind {
-  kApplicantKnown,     // An applicant exists (created, read, or named).
-  kActivity,           // The user acted here: an accepted upload or submit.
-  kNewAttempt,         // A poll shows a higher attempt than the last one did.
-  kProgress,           // Pending, prechecked, queued, on hold.
-  kPartialApproval,    // GREEN at a configured level other than the required.
-  kApproved,           // GREEN at the required level.
-  kRetryRequested,     // RED that the user may correct; awaiting the user.
-  kRejected,           // RED for good.
-  kReset,              // The verification starts over.
-  kUnknownLevel,       // A decision at a level that is not configured.
-  kApplicantRemoved,   // Deleted or deactivated at the provider.
+  kApplicantKnown,    // An applicant exists (created, read, or named).
+  kActivity,          // The user acted here: an accepted upload or submit.
+  kNewAttempt,        // A poll shows a higher attempt than the last one did.
+  kProgress,          // Pending, prechecked, queued, on hold.
+  kAwaitingUser,      // The review waits for the user.
+  kPartialApproval,   // GREEN at a configured level other than the required.
+  kApproved,          // GREEN at the required level.
+  kRetryRequested,    // RED that the user may correct.
+  kRejected,          // RED for good.
+  kReset,             // The verification starts over.
+  kUnknownLevel,      // A decision at a level that is not configured.
+  kApplicantRemoved,  // Deleted or deactivated at the provider.
 };
-inline constexpr int kEventKindCount = 11;
+inline constexpr int kEventKindCount = 12;
 
 std::string_view EventKindName(EventKind kind);
 
@@ -44,9 +45,9 @@ State Next(State state, EventKind kind);
 // The levels the operator configured, by what they are for.
 struct Levels {
   std::string websdk;
-  std::string hybrid;         // Documents of the hybrid mode.
+  std::string hybrid;  // Documents of the hybrid mode.
   std::string document_only;
-  std::string liveness;       // Required in hybrid mode.
+  std::string liveness;  // Required in hybrid mode.
 
   // What a user of that mode must pass.
   const std::string& Required(Mode mode) const;
@@ -61,9 +62,9 @@ struct Event {
   // The provider's time; absent only for kinds without one (kActivity,
   // kNewAttempt, kApplicantKnown by our own call, a reset seen by a poll).
   std::optional<int64_t> time_ms;
-  std::string level;          // Where the event names one.
-  std::string applicant_id;   // Where the event names one.
-  std::string reason;         // For the user; with retry and rejected.
+  std::string level;         // Where the event names one.
+  std::string applicant_id;  // Where the event names one.
+  std::string reason;        // For the user; with retry and rejected.
   std::optional<int64_t> attempt;
   // For the audit trail: "SUMSUB_WEBHOOK", "POLL", "API".
   std::string source;
@@ -88,9 +89,10 @@ Transition Apply(const Record& record, const Event& event);
 // `level` is for this record.
 EventKind ClassifyApproval(const Record& record, const Levels& levels,
                            std::string_view level);
-// The same for retry and rejection: they count at every configured level.
-EventKind ClassifyRefusal(EventKind refusal, const Levels& levels,
-                          std::string_view level);
+// The same for retry and rejection (`refusal`): they count at every
+// configured level, else they are kUnknownLevel.
+EventKind ClassifyRefusal(const Record& record, const Levels& levels,
+                          EventKind refusal, std::string_view level);
 
 // Pins the level a record's user must pass, if none is pinned yet.
 // Returns whether it changed.
@@ -109,11 +111,19 @@ struct Poll {
   std::string reason;
 };
 
-// Applies what a poll shows. The caller has made sure that the record is
-// still the one that was read before the provider was asked. Seconds-only
-// review dates of a decision already held are recognised as that decision.
-Transition ApplyPoll(const Record& record, const Levels& levels,
-                     const Poll& poll, int64_t now_ms);
+struct PollTransition {
+  Event event;  // What the poll amounts to, for the audit trail.
+  Transition transition;
+};
+
+// Applies what a poll shows. The caller makes sure that the record is still
+// the one that was read before the provider was asked. A poll that shows no
+// decision never replaces one, unless it shows a reset or a higher attempt
+// than the last poll did. Seconds-only review dates of a decision already
+// held are recognised as that decision. `now_ms` dates a completed review
+// that has no date of its own.
+PollTransition ApplyPoll(const Record& record, const Levels& levels,
+                         const Poll& poll, int64_t now_ms);
 
 }  // namespace kyc::domain
 
