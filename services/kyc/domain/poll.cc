@@ -13,11 +13,6 @@ constexpr int64_t kSecond = 1000;
 
 bool SameSecond(int64_t a, int64_t b) { return a / kSecond == b / kSecond; }
 
-int64_t NewestTime(const Record& record) {
-  return std::max({record.decision ? record.decision->time_ms : 0,
-                   record.progress_ms, record.partial_approval_ms});
-}
-
 Outcome OutcomeOf(EventKind answer) {
   switch (answer) {
     case EventKind::kApproved:
@@ -49,7 +44,7 @@ Event CompletedEvent(const Record& record, const Levels& levels,
           : ClassifyRefusal(record, levels, answer, poll.level);
   Event event = PollEvent(kind, poll);
   // A review without a date is newer than all the record knows of.
-  const int64_t newest = NewestTime(record);
+  const int64_t newest = NewestProviderTime(record);
   event.time_ms =
       poll.review_time_ms.value_or(newest > 0 ? newest + 1 : now_ms);
   if (kind != answer || !record.decision) return event;
@@ -100,7 +95,7 @@ Event EventOf(const Record& record, const Levels& levels, const Poll& poll,
     case Poll::Review::kInit: {
       if (!ShowsReset(record, poll)) break;
       Event event = PollEvent(EventKind::kReset, poll);
-      event.time_ms = NewestTime(record) + 1;
+      event.time_ms = NewestProviderTime(record) + 1;
       return event;
     }
     case Poll::Review::kInProgress:
@@ -112,7 +107,7 @@ Event EventOf(const Record& record, const Levels& levels, const Poll& poll,
     case Poll::Review::kAwaitingUser: {
       if (HoldsDecision(record) || record.awaiting_user) break;
       Event event = PollEvent(EventKind::kAwaitingUser, poll);
-      event.time_ms = NewestTime(record) + 1;
+      event.time_ms = NewestProviderTime(record) + 1;
       return event;
     }
   }
@@ -127,8 +122,8 @@ PollTransition ApplyPoll(const Record& record, const Levels& levels,
   result.transition = Apply(record, result.event);
   Record& next = result.transition.record;
   if (poll.review == Poll::Review::kCompleted && IsHeldDecision(record, poll) &&
-      next.activity.value_or(0) > 0 &&
-      poll.attempt.value_or(0) >= *next.activity) {
+      next.activity && next.activity->attempt > 0 &&
+      poll.attempt.value_or(0) >= next.activity->attempt) {
     // The attempt that seemed new ended in the decision already held.
     next.activity.reset();
     Event known = PollEvent(EventKind::kApplicantKnown, poll);

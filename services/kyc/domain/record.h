@@ -39,6 +39,16 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
+// Something that began without a provider time: the user's upload or submit
+// here, or a higher attempt seen by a poll.
+struct Activity {
+  int64_t attempt = 0;   // The attempt a poll showed; 0: the user acted here.
+  int64_t after_ms = 0;  // The newest provider time known when it began: its
+                         // place among the provider's events.
+
+  bool operator==(const Activity&) const = default;
+};
+
 // One user's record. Stored as a Redis hash; every change raises `version`
 // by one. Times are epoch milliseconds.
 struct Record {
@@ -63,9 +73,8 @@ struct Record {
   int64_t partial_approval_ms = 0;
   // The newest decision at a level that is not configured: audited, no more.
   int64_t unknown_level_ms = 0;
-  // Something began after the decision that has no provider time: an upload,
-  // a submit (0) or a higher attempt seen by a poll (its number).
-  std::optional<int64_t> activity;
+  // Something began that has no provider time; absent: nothing.
+  std::optional<Activity> activity;
   // The attempt the last poll showed.
   std::optional<int64_t> polled_attempt;
 

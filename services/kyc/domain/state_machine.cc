@@ -85,18 +85,31 @@ State DeriveState(const Record& record) {
     state = Next(state, KindOf(record.decision->outcome));
     after = record.decision->time_ms;
   }
-  if (record.activity) {
-    state = Next(state, *record.activity == 0 ? EventKind::kActivity
-                                              : EventKind::kNewAttempt);
-  }
-  std::array<std::pair<int64_t, EventKind>, 2> later = {{
+  struct Later {
+    int64_t time_ms;
+    EventKind kind;
+  };
+  std::array<Later, 3> later = {{
       {record.progress_ms,
        record.awaiting_user ? EventKind::kAwaitingUser : EventKind::kProgress},
       {record.partial_approval_ms, EventKind::kPartialApproval},
+      // Just behind what was known when it began.
+      {-1, EventKind::kActivity},
   }};
-  std::sort(later.begin(), later.end());
-  for (const auto& [time_ms, kind] : later) {
-    if (time_ms > after) state = Next(state, kind);
+  if (record.activity && record.activity->after_ms >= after) {
+    later[2] = {record.activity->after_ms, record.activity->attempt == 0
+                                               ? EventKind::kActivity
+                                               : EventKind::kNewAttempt};
+  }
+  std::stable_sort(
+      later.begin(), later.end(),
+      [](const Later& a, const Later& b) { return a.time_ms < b.time_ms; });
+  for (const Later& each : later) {
+    const bool is_activity = each.kind == EventKind::kActivity ||
+                             each.kind == EventKind::kNewAttempt;
+    if (each.time_ms > after || (is_activity && each.time_ms >= after)) {
+      state = Next(state, each.kind);
+    }
   }
   return state;
 }
@@ -105,7 +118,9 @@ void ApplyDecision(Record& record, const Event& event, Outcome outcome) {
   const Decision decision{outcome, *event.time_ms, event.level};
   const std::optional<Decision> held = std::move(record.decision);
   record.decision = decision;
-  record.activity.reset();
+  if (record.activity && record.activity->after_ms < decision.time_ms) {
+    record.activity.reset();
+  }
   const bool same_answer = held && held->outcome == decision.outcome &&
                            held->level == decision.level;
   if (same_answer) {
@@ -142,13 +157,12 @@ void LinkApplicant(Record& record, const Event& event) {
       std::max(record.link_time_ms, event.time_ms.value_or(0));
 }
 
-void ApplyAttempt(Record& record, std::optional<int64_t> attempt) {
-  // 0 stands for an activity of our own.
-  record.activity = std::max<int64_t>(attempt.value_or(1), 1);
-  record.awaiting_user = false;
-}
-
 }  // namespace
+
+int64_t NewestProviderTime(const Record& record) {
+  return std::max({record.decision ? record.decision->time_ms : 0,
+                   record.progress_ms, record.partial_approval_ms});
+}
 
 std::string_view EventKindName(EventKind kind) {
   return kTable[static_cast<int>(kind)].name;
@@ -190,13 +204,14 @@ Transition Apply(const Record& record, const Event& event) {
   } else {
     switch (event.kind) {
       case EventKind::kActivity:
-        if (Next(record.state, event.kind) != record.state) {
-          next.activity = 0;
-          next.awaiting_user = false;
-        }
-        break;
       case EventKind::kNewAttempt:
-        ApplyAttempt(next, event.attempt);
+        if (Next(record.state, event.kind) != record.state) {
+          next.activity =
+              Activity{event.kind == EventKind::kActivity
+                           ? 0
+                           : std::max<int64_t>(event.attempt.value_or(1), 1),
+                       NewestProviderTime(record)};
+        }
         break;
       case EventKind::kProgress:
       case EventKind::kAwaitingUser: {
@@ -206,7 +221,6 @@ Transition Apply(const Record& record, const Event& event) {
             std::tuple(record.progress_ms, record.awaiting_user)) {
           next.progress_ms = time_ms;
           next.awaiting_user = awaits;
-          if (awaits && next.activity == 0) next.activity.reset();
         }
         break;
       }

@@ -94,6 +94,9 @@ EventKind ClassifyApproval(const Record& record, const Levels& levels,
 EventKind ClassifyRefusal(const Record& record, const Levels& levels,
                           EventKind refusal, std::string_view level);
 
+// The newest provider time a record knows of; 0: none.
+int64_t NewestProviderTime(const Record& record);
+
 // Pins the level a record's user must pass, if none is pinned yet.
 // Returns whether it changed.
 bool Pin(Record& record, std::string_view required_level);
