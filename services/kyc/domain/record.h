@@ -59,7 +59,7 @@ struct Record {
   State state = State::kPending;
 
   std::string applicant_id;    // Empty: no applicant known.
-  int64_t link_time_ms = 0;    // When the provider last said so; 0: we did.
+  int64_t unlinked_ms = 0;     // When the provider last removed one.
   std::string required_level;  // Pinned with the applicant; empty before.
 
   // The newest decision applied. Its time is the watermark below which

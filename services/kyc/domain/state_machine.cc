@@ -148,13 +148,15 @@ bool IsNewer(const Record& record, int64_t time_ms, Outcome outcome) {
              std::tuple(record.decision->time_ms, record.decision->outcome);
 }
 
-void LinkApplicant(Record& record, const Event& event) {
+// An event names the applicant it is about. A removed one does not come back
+// by an event from before, nor does another one replace it.
+void LinkApplicant(const Record& before, const Event& event, Record& record) {
   if (event.applicant_id.empty()) return;
-  if (event.time_ms && *event.time_ms < record.link_time_ms) return;
-  if (record.applicant_id == event.applicant_id) return;
+  const int64_t known_ms = before.applicant_id.empty()
+                               ? before.unlinked_ms
+                               : NewestProviderTime(before);
+  if (event.time_ms && *event.time_ms <= known_ms) return;
   record.applicant_id = event.applicant_id;
-  record.link_time_ms =
-      std::max(record.link_time_ms, event.time_ms.value_or(0));
 }
 
 }  // namespace
@@ -232,16 +234,18 @@ Transition Apply(const Record& record, const Event& event) {
         next.unknown_level_ms = std::max(record.unknown_level_ms, time_ms);
         break;
       case EventKind::kApplicantRemoved:
-        if (time_ms > record.link_time_ms) {
+        if (time_ms > record.unlinked_ms) {
           next.applicant_id.clear();
-          next.link_time_ms = time_ms;
+          next.unlinked_ms = time_ms;
         }
         break;
       default:
         break;
     }
   }
-  if (event.kind != EventKind::kApplicantRemoved) LinkApplicant(next, event);
+  if (event.kind != EventKind::kApplicantRemoved) {
+    LinkApplicant(record, event, next);
+  }
   next.state = DeriveState(next);
   if (next == record) return {Effect::kStale, record};
   return {Effect::kApplied, std::move(next)};
