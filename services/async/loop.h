@@ -31,32 +31,47 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   int index() const { return index_; }
-  boost::asio::io_context& context() { return *context_; }
-  bool RunsHere() const;
+  boost::asio::io_context& context();
+  // Whether the calling thread is this loop's.
+  bool RunsHere() const { return Current() == this; }
+  // The loop of the calling thread, or nullptr on any other thread.
+  static Loop* Current();
 
-  // Runs `work` on the loop, never inside this call.
+  // Runs `work` on the loop, never inside this call. An exception that leaves
+  // it is logged and ends the process: none should.
   void Post(std::function<void()> work);
-  // Starts a coroutine on the loop. An exception that leaves it is logged and
-  // ends the process: none should.
+  // Starts a coroutine on the loop; at once when called there, else after one
+  // post. Exceptions as with Post.
   void Spawn(Task<void> task);
 
  private:
   friend class Runtime;
+  class Context;
+
+  void Run();                     // Until Stop; on the loop's own thread.
+  void DestroyWhatIsSuspended();  // After Run.
+
   const int index_;
-  const std::unique_ptr<boost::asio::io_context> context_;
+  const std::unique_ptr<Context> context_;
 };
 
 // Owns the loops and their threads. Start once; Stop from any thread but the
 // loops' own.
+//
+// Order of shutdown: end what posts to the loops from outside (gRPC servers),
+// Stop, destroy the objects that live on loops, destroy the Runtime.
 class Runtime {
  public:
   // `threads` >= 1.
   explicit Runtime(int threads);
-  ~Runtime();
+  ~Runtime();  // Stops, too.
 
+  // Work posted before Start waits for it.
   void Start();
-  // Stops the loops and joins their threads. Coroutines still suspended are
-  // destroyed with the loops.
+  // Stops the loops and joins their threads, then destroys the coroutines
+  // still suspended and the work still queued, on the calling thread. What
+  // they refer to must still live; it may be destroyed afterwards. Work
+  // posted later never runs.
   void Stop();
 
   int size() const;
@@ -69,11 +84,12 @@ class Runtime {
   std::unique_ptr<Impl> impl_;
 };
 
-// Suspends the calling coroutine. Negative times do not suspend.
+// Suspends the calling coroutine. Zero and negative times do not suspend.
 Task<void> Sleep(std::chrono::steady_clock::duration time);
 
 // Suspends until Notify; then every waiter continues on its own turn of the
-// loop. All calls on one loop's thread.
+// loop. All calls on one loop's thread. An Event destroyed under its waiters
+// leaves them to their timeouts.
 class Event {
  public:
   Event();
