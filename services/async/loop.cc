@@ -17,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "services/async/waiter.h"
 #include "services/base/log.h"
 
 namespace kyc::async {
@@ -95,6 +96,7 @@ void Loop::Run() {
 
 void Loop::DestroyWhatIsSuspended() {
   CurrentLoop current(this);
+  while (suspended_ != nullptr) suspended_->Take();
   context_->shutdown();
 }
 

@@ -21,6 +21,8 @@ class io_context;
 
 namespace kyc::async {
 
+class Waiter;
+
 // One thread's event loop. Post and Spawn are thread-safe; the rest belongs
 // to the loop's own thread.
 class Loop {
@@ -46,6 +48,7 @@ class Loop {
 
  private:
   friend class Runtime;
+  friend class Waiter;
   class Context;
 
   void Run();                     // Until Stop; on the loop's own thread.
@@ -53,6 +56,7 @@ class Loop {
 
   const int index_;
   const std::unique_ptr<Context> context_;
+  Waiter* suspended_ = nullptr;  // Head of the list of those who wait.
 };
 
 // Owns the loops and their threads. Start once; Stop from any thread but the

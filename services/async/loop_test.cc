@@ -8,7 +8,10 @@
 #include <future>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
+
+#include "services/async/waiter.h"
 
 namespace kyc::async {
 namespace {
@@ -215,6 +218,72 @@ TEST(LoopTest, DestructorsMayPostWhileStopping) {
   }
   started.get_future().wait();
   runtime.Stop();
+}
+
+TEST(WaiterTest, ContinuesWhenResumed) {
+  Runtime runtime(1);
+  runtime.Start();
+  Loop& loop = runtime.loop(0);
+  RunOn(loop, [&]() -> Task<void> {
+    Waiter posted(loop), now(loop), before(loop), done(loop);
+    std::vector<int> order;
+    const auto wait = [&](Waiter& waiter, int id) -> Task<void> {
+      co_await waiter.Wait();
+      order.push_back(id);
+      if (order.size() == 2) done.Resume();
+    };
+    loop.Spawn(wait(posted, 1));
+    loop.Spawn(wait(now, 2));
+    EXPECT_TRUE(order.empty());
+    posted.Resume();
+    now.ResumeNow();
+    EXPECT_EQ(order, std::vector<int>{2});
+    co_await done.Wait();
+    EXPECT_EQ(order, (std::vector<int>{2, 1}));
+    before.Resume();
+    before.Resume();
+    co_await before.Wait();
+  });
+}
+
+TEST(WaiterTest, WhoWaitsGoesWithTheWaiterOrWithTheLoop) {
+  Runtime runtime(1);
+  Loop& loop = runtime.loop(0);
+  int destroyed = 0;
+  struct Witness {
+    int& destroyed;
+    ~Witness() { ++destroyed; }
+  };
+  std::optional<Waiter> kept(loop);
+  auto gone = std::make_unique<Waiter>(loop);
+  std::promise<void> started;
+  // One waits in a Waiter of its own frame, one in the object that outlives
+  // the loop, one in the object destroyed on the loop.
+  const auto in_frame = [&]() -> Task<void> {
+    Witness witness{destroyed};
+    Waiter waiter(loop);
+    co_await waiter.Wait();
+    ADD_FAILURE() << "went on";
+  };
+  const auto in_object = [&](Waiter& waiter) -> Task<void> {
+    Witness witness{destroyed};
+    co_await waiter.Wait();
+    ADD_FAILURE() << "went on";
+  };
+  loop.Spawn(in_frame());
+  loop.Spawn(in_object(*kept));
+  loop.Spawn(in_object(*gone));
+  loop.Post([&] {
+    gone.reset();
+    loop.Post([&] {
+      EXPECT_EQ(destroyed, 1);
+      started.set_value();
+    });
+  });
+  runtime.Start();
+  started.get_future().wait();
+  runtime.Stop();
+  EXPECT_EQ(destroyed, 3);
 }
 
 TEST(LoopDeathTest, AnExceptionEndsTheProcess) {
