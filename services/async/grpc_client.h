@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "services/async/call_context.h"
+#include "services/async/grpc_status.h"
 #include "services/async/task.h"
 
 namespace grpc {
@@ -27,12 +28,18 @@ namespace kyc::async {
 
 // Makes one unary call and suspends until it is answered; the answer is
 // posted back to the calling loop once. The call carries the context's trace
-// as `traceparent` and its deadline; DEADLINE_EXCEEDED comes at the deadline
-// also when the peer is frozen. The status carries the reason and extras of
-// the peer's ErrorInfo (base/error.h), where there is one. What `start`
-// captures must live until the call returns; when the coroutine is destroyed
-// first, the call is cancelled and waited for.
-// Counts kyc_rpc_client_requests_total{method, code}. `method` is a literal.
+// as `traceparent` and its deadline, at most 30 s from now; DEADLINE_EXCEEDED
+// comes then also when the peer is frozen, and at once when nothing is left.
+// It does not wait for a peer that is known to be away: UNAVAILABLE. The
+// status carries the reason and extras of the peer's ErrorInfo
+// (base/error.h), where there is one.
+//
+// What `start` captures must live until the call returns, as a reference into
+// the calling coroutine's frame does: when that is destroyed first (by
+// Runtime::Stop), the call is cancelled and gRPC's last callback waited for.
+//
+// On a loop's thread only. Counts kyc_rpc_client_requests_total{method, code}
+// and kyc_rpc_client_duration_seconds{method}. `method` is a literal.
 Task<absl::Status> CallUnary(
     CallContext context, std::string_view method,
     std::function<void(grpc::ClientContext*, std::function<void(grpc::Status)>)>
@@ -40,13 +47,8 @@ Task<absl::Status> CallUnary(
 
 // A channel to `host:port` or `unix:/path`, with keepalive, a short
 // reconnect back-off (100 ms to 2 s) and a 4 MiB message limit. It connects
-// by itself, now and again.
+// by itself, now and again. No proxy of the environment is used.
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);
-
-// gRPC's status as ours, with reason and extras.
-absl::Status FromGrpcStatus(const grpc::Status& status);
-// Ours as gRPC's, with ErrorInfo and RetryInfo in the details.
-grpc::Status ToGrpcStatus(const absl::Status& status);
 
 }  // namespace kyc::async
 

@@ -13,28 +13,44 @@
 //                            });
 //   }
 //
-// `request` and `response` live until the call is finished.
+// `request` and `response` live until the call is finished, also when its
+// client has gone: handlers run to their end.
+//
+// Shut the grpc::Server down before Runtime::Stop. A handler that Stop
+// destroys all the same ends its call with UNAVAILABLE.
 #ifndef KYC_SERVICES_ASYNC_GRPC_SERVER_H_
 #define KYC_SERVICES_ASYNC_GRPC_SERVER_H_
 
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
+#include <memory>
+#include <set>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "services/async/call_context.h"
 #include "services/async/loop.h"
+#include "services/base/mutex.h"
+
+namespace grpc {
+class ServerBuilder;
+}  // namespace grpc
 
 namespace kyc::async {
+
+// Message limit 4 MiB, and keepalive pings as OpenChannel's channels send
+// them.
+void ApplyServerDefaults(grpc::ServerBuilder& builder);
 
 // Serves one unary call. The context carries the call's `traceparent`
 // metadata (or a new trace) and its deadline (or 30 s from now, if it has
 // none or a later one). The status becomes a grpc::Status whose details hold
-// a google.rpc.ErrorInfo (see base/error.h); a status without a reason is
-// given the one its code implies. Counts kyc_rpc_server_requests_total
-// {method, code} and kyc_rpc_server_duration_seconds{method}.
-// `method` is a literal.
+// a google.rpc.ErrorInfo (grpc_status.h); a status without a reason is logged
+// and given the one its code implies, an exception is INTERNAL. Counts
+// kyc_rpc_server_requests_total{method, code} and
+// kyc_rpc_server_duration_seconds{method}. `method` is a literal.
 grpc::ServerUnaryReactor* RunUnary(
     grpc::CallbackServerContext* rpc, Loop& loop, std::string_view method,
     std::function<Task<absl::Status>(CallContext)> handler);
@@ -43,23 +59,55 @@ grpc::ServerUnaryReactor* RunUnary(
 class StreamWriterBase {
  public:
   virtual ~StreamWriterBase() = default;
-  // Whether the client has gone or the call's time is over.
+  // Whether the client has gone, the call's time is over, or the server
+  // drains: the handler should end.
   virtual bool cancelled() const = 0;
+  // Calls `callback` on the loop, once, when the stream is cancelled; inside
+  // this call when it already is, and never after the handler has ended.
+  // Takes the place of an earlier callback. A handler that sleeps on an Event
+  // has itself woken with it.
+  virtual void OnCancelled(std::function<void()> callback) = 0;
 };
 
 // One server stream: Write suspends until gRPC has taken the message.
-// CANCELLED when the client has gone.
+// CANCELLED when the stream is cancelled. One Write at a time.
 template <typename Response>
 class StreamWriter : public StreamWriterBase {
  public:
   virtual Task<absl::Status> Write(Response response) = 0;
 };
 
-// Serves one server-streaming call; as RunUnary otherwise. The handler's end
-// is the stream's end. (Defined in grpc_server_stream.h, which is heavier.)
+namespace internal {
+class StreamCore;
+}  // namespace internal
+
+// The streams of a server that are open, so that a draining server can end
+// them. Thread-safe. Outlives its streams.
+class StreamRegistry {
+ public:
+  // Cancels every stream open now, and every one that comes later, as soon as
+  // it comes. Their clients see UNAVAILABLE, or CANCELLED where a client does
+  // not read what was sent. Does not wait: the server's Shutdown does.
+  void CancelAll();
+
+ private:
+  friend class internal::StreamCore;
+  // False when all streams are to end.
+  bool Add(const std::shared_ptr<internal::StreamCore>& stream);
+  void Remove(const std::shared_ptr<internal::StreamCore>& stream);
+
+  base::Mutex mutex_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<std::shared_ptr<internal::StreamCore>> open_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Serves one server-streaming call; as RunUnary otherwise, but that only the
+// client's deadline ends it. The handler's end is the stream's end. (Defined
+// in grpc_server_stream.h, which is heavier.)
 template <typename Response>
 grpc::ServerWriteReactor<Response>* RunServerStream(
-    grpc::CallbackServerContext* rpc, Loop& loop, std::string_view method,
+    grpc::CallbackServerContext* rpc, Loop& loop, StreamRegistry& registry,
+    std::string_view method,
     std::function<Task<absl::Status>(CallContext, StreamWriter<Response>&)>
         handler);
 
