@@ -37,8 +37,12 @@ struct ClientResponse {
 
 // Connections are kept and reused per origin. Redirects are answers, not
 // followed; no cookies, no proxies from the environment, no compressed
-// answers, TLS 1.2 or later with certificates verified.
-// Every call on the loop's thread; destroy it there or after it has stopped.
+// answers, TLS 1.2 or later with certificates verified. The target goes out
+// as it stands in the URL, byte for byte.
+// A request with a body is sent at most once. One without may be sent again
+// by itself when a kept connection turns out to be closed.
+// Every call on the loop's thread; destroy it there, or after the loop has
+// stopped and before it goes. Requests in flight go on without the object.
 class HttpClient {
  public:
   struct Options {
@@ -54,8 +58,11 @@ class HttpClient {
   //                       request was sent the status has the payload
   //                       kNotSentPayload.
   //   DEADLINE_EXCEEDED   no whole answer within `timeout`.
-  //   RESOURCE_EXHAUSTED  answer larger than max_response_bytes.
-  //   INTERNAL            not HTTP, or a bad URL.
+  //   RESOURCE_EXHAUSTED  answer larger than max_response_bytes, or its head
+  //                       larger than 64 KiB.
+  //   INTERNAL            the answer is not HTTP.
+  //   INVALID_ARGUMENT    not a URL, method or header that can be sent.
+  // A coroutine that is destroyed takes its request with it.
   Task<absl::StatusOr<ClientResponse>> Send(ClientRequest request);
 
  private:

@@ -1,0 +1,484 @@
+// curl's multi interface says which sockets it waits for; Asio waits and
+// tells curl. Two rules keep that safe: the sockets are curl's, so Asio's
+// descriptor lets go of one before curl closes it; and nothing that curl
+// calls back calls curl again or resumes a coroutine.
+#include "services/async/http_client.h"
+
+#include <curl/curl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <unordered_map>
+
+#include "absl/strings/cord.h"
+#include "services/async/waiter.h"
+
+namespace kyc::async {
+namespace {
+
+namespace asio = boost::asio;
+using Descriptor = asio::posix::stream_descriptor;
+
+constexpr size_t kMaxHeadBytes = 64 * 1024;
+constexpr size_t kIdleHandles = 64;
+
+void InitCurlOnce() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_ALL);
+  if (code != CURLE_OK) std::abort();  // No memory or no TLS library.
+}
+
+char LowerCase(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlank);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
+bool IsToken(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+           (c >= 'a' && c <= 'z') || kMarks.find(c) != std::string_view::npos;
+  });
+}
+
+bool IsFieldValue(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) ==
+         std::string_view::npos;
+}
+
+bool IsSendable(const ClientRequest& request) {
+  if (!IsToken(request.method)) return false;
+  // curl ends a C string at a NUL and drops a fragment: neither is the URL
+  // that was asked for.
+  for (char c : request.url) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '#' || c == 0x7f) {
+      return false;
+    }
+  }
+  return std::all_of(
+      request.headers.begin(), request.headers.end(), [](const auto& header) {
+        return IsToken(header.first) && IsFieldValue(header.second);
+      });
+}
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+void Append(HeaderList& list, const std::string& line) {
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  (void)list.release();
+  list.reset(longer);
+}
+
+// The request's fields in curl's syntax, where "Name;" sends an empty value
+// and "Name:" sends none of curl's own.
+HeaderList HeaderLines(const ClientRequest& request) {
+  HeaderList list;
+  bool has_content_type = false;
+  for (const auto& [name, value] : request.headers) {
+    const std::string_view trimmed = Trim(value);
+    std::string line = name;
+    if (trimmed.empty()) {
+      line += ';';
+    } else {
+      line.append(": ").append(trimmed);
+    }
+    Append(list, line);
+    has_content_type |= strcasecmp(name.c_str(), "content-type") == 0;
+  }
+  Append(list, "Expect:");
+  if (!has_content_type) Append(list, "Content-Type:");
+  return list;
+}
+
+}  // namespace
+
+std::string_view ClientResponse::Header(std::string_view name) const {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+// Shared by the client and its requests in flight, so that it outlives both.
+class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(Loop& loop, Options options)
+      : loop_(loop), io_(loop.context()), options_(options), timer_(io_) {
+    InitCurlOnce();
+    multi_ = curl_multi_init();
+    if (multi_ == nullptr) throw std::bad_alloc();
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &OnSocket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &OnTimer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    const long most = options_.max_connections_per_host;
+    curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, most);
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, most);
+  }
+
+  ~Impl() {
+    for (CURL* easy : idle_handles_) curl_easy_cleanup(easy);
+    // Closes the kept connections, through the callbacks below.
+    curl_multi_cleanup(multi_);
+  }
+
+  static Task<absl::StatusOr<ClientResponse>> Send(std::shared_ptr<Impl> impl,
+                                                   ClientRequest request);
+
+ private:
+  // A socket of curl's while curl waits for it.
+  struct Socket {
+    Socket(asio::io_context& io, curl_socket_t fd)
+        : descriptor(io, fd), fd(fd) {}
+    ~Socket() { Release(); }
+    void Release() {
+      alive = false;
+      if (descriptor.is_open()) descriptor.release();
+    }
+
+    Descriptor descriptor;
+    const curl_socket_t fd;
+    int wanted = CURL_POLL_NONE;
+    bool alive = true;
+    bool reading = false;
+    bool writing = false;
+  };
+
+  // One request; lives in the coroutine's frame.
+  struct Transfer {
+    Transfer(std::shared_ptr<Impl> impl, ClientRequest request)
+        : impl(std::move(impl)),
+          request(std::move(request)),
+          headers(HeaderLines(this->request)),
+          finished(this->impl->loop_) {}
+    ~Transfer() {
+      if (easy != nullptr) impl->Remove(*this);
+    }
+    Transfer(const Transfer&) = delete;
+    Transfer& operator=(const Transfer&) = delete;
+
+    std::shared_ptr<Impl> impl;
+    ClientRequest request;
+    HeaderList headers;
+    size_t body_sent = 0;
+    size_t head_bytes = 0;
+    bool too_large = false;
+    ClientResponse response;
+    CURL* easy = nullptr;  // Present while curl has it.
+    CURLcode code = CURLE_OK;
+    bool nothing_sent = false;
+    Waiter finished;
+  };
+
+  // Hands the request to curl. Its callbacks come later, never in here.
+  bool Add(Transfer& transfer);
+  void SetOptions(CURL* easy, Transfer& transfer);
+  void Remove(Transfer& transfer);
+
+  static int OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*);
+  static int OnTimer(CURLM*, long timeout_ms, void* self);
+  static int OnClose(void* self, curl_socket_t fd);
+  static size_t OnHeader(char* data, size_t, size_t size, void* transfer);
+  static size_t OnBody(char* data, size_t, size_t size, void* transfer);
+  static size_t OnRead(char* out, size_t, size_t size, void* transfer);
+
+  void Watch(const std::shared_ptr<Socket>& socket);
+  void Wait(const std::shared_ptr<Socket>& socket, Descriptor::wait_type type,
+            bool Socket::*busy, int action);
+  void Drop(curl_socket_t fd);
+  // Tells curl, then ends the requests that are finished.
+  void Act(curl_socket_t fd, int action);
+
+  Loop& loop_;
+  asio::io_context& io_;
+  const Options options_;
+  CURLM* multi_ = nullptr;
+  asio::steady_timer timer_;
+  std::unordered_map<curl_socket_t, std::shared_ptr<Socket>> sockets_;
+  std::vector<CURL*> idle_handles_;
+};
+
+HttpClient::HttpClient(Loop& loop, Options options)
+    : impl_(std::make_shared<Impl>(loop, options)) {}
+HttpClient::~HttpClient() = default;
+
+Task<absl::StatusOr<ClientResponse>> HttpClient::Send(ClientRequest request) {
+  return Impl::Send(impl_, std::move(request));
+}
+
+namespace {
+
+absl::Status ErrorOf(CURLcode code, bool too_large, bool nothing_sent) {
+  absl::Status status;
+  const std::string text = std::string("http: ") + curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      status = absl::DeadlineExceededError(text);
+      break;
+    case CURLE_URL_MALFORMAT:
+      status = absl::InvalidArgumentError(text);
+      break;
+    case CURLE_UNSUPPORTED_PROTOCOL:  // Also HTTP/0.9.
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+      status = absl::InternalError(text);
+      break;
+    default:
+      status = too_large ? absl::ResourceExhaustedError("http: too large")
+                         : absl::UnavailableError(text);
+  }
+  if (nothing_sent) status.SetPayload(kNotSentPayload, absl::Cord());
+  return status;
+}
+
+}  // namespace
+
+Task<absl::StatusOr<ClientResponse>> HttpClient::Impl::Send(
+    std::shared_ptr<Impl> impl, ClientRequest request) {
+  if (!IsSendable(request)) {
+    co_return absl::InvalidArgumentError("http: request cannot be sent");
+  }
+  if (request.timeout.count() <= 0) {
+    absl::Status late = absl::DeadlineExceededError("http: no time left");
+    late.SetPayload(kNotSentPayload, absl::Cord());
+    co_return late;
+  }
+  Transfer transfer(std::move(impl), std::move(request));
+  if (!transfer.impl->Add(transfer)) {
+    co_return absl::ResourceExhaustedError("http: no handle");
+  }
+  co_await transfer.finished.Wait();
+  if (transfer.code != CURLE_OK) {
+    co_return ErrorOf(transfer.code, transfer.too_large, transfer.nothing_sent);
+  }
+  co_return std::move(transfer.response);
+}
+
+bool HttpClient::Impl::Add(Transfer& transfer) {
+  CURL* easy = nullptr;
+  if (idle_handles_.empty()) {
+    easy = curl_easy_init();
+    if (easy == nullptr) return false;
+  } else {
+    easy = idle_handles_.back();
+    idle_handles_.pop_back();
+  }
+  SetOptions(easy, transfer);
+  if (curl_multi_add_handle(multi_, easy) != CURLM_OK) {
+    curl_easy_cleanup(easy);
+    return false;
+  }
+  transfer.easy = easy;
+  return true;
+}
+
+void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
+  const ClientRequest& request = transfer.request;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  // A resolver thread that is still at work when its time is over is left to
+  // end by itself; by default curl would wait for it, and the loop with it.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  const long timeout = static_cast<long>(request.timeout.count());
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout);
+  curl_easy_setopt(
+      easy, CURLOPT_CONNECTTIMEOUT_MS,
+      std::min(timeout, static_cast<long>(options_.connect_timeout.count())));
+
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
+  const std::string& method = request.method;
+  if (!request.body.empty() || method == "POST" || method == "PUT" ||
+      method == "PATCH") {
+    // A read function that cannot rewind, in place of POSTFIELDS: curl then
+    // never sends a body a second time on its own.
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, &OnRead);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
+  } else if (method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  }
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.c_str());
+
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &OnHeader);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &OnClose);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+}
+
+void HttpClient::Impl::Remove(Transfer& transfer) {
+  CURL* easy = std::exchange(transfer.easy, nullptr);
+  curl_multi_remove_handle(multi_, easy);
+  if (idle_handles_.size() >= kIdleHandles) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  curl_easy_reset(easy);
+  idle_handles_.push_back(easy);
+}
+
+int HttpClient::Impl::OnSocket(CURL*, curl_socket_t fd, int what, void* self,
+                               void*) {
+  Impl& impl = *static_cast<Impl*>(self);
+  if (what == CURL_POLL_REMOVE) {
+    impl.Drop(fd);
+    return 0;
+  }
+  std::shared_ptr<Socket>& socket = impl.sockets_[fd];
+  if (!socket) socket = std::make_shared<Socket>(impl.io_, fd);
+  socket->wanted = what;
+  impl.Watch(socket);
+  return 0;
+}
+
+int HttpClient::Impl::OnTimer(CURLM*, long timeout_ms, void* self) {
+  Impl& impl = *static_cast<Impl*>(self);
+  if (timeout_ms < 0) {
+    impl.timer_.cancel();
+    return 0;
+  }
+  impl.timer_.expires_after(std::chrono::milliseconds(timeout_ms));
+  impl.timer_.async_wait(
+      [weak = impl.weak_from_this()](const boost::system::error_code& error) {
+        const std::shared_ptr<Impl> impl = weak.lock();
+        if (impl && !error) impl->Act(CURL_SOCKET_TIMEOUT, 0);
+      });
+  return 0;
+}
+
+int HttpClient::Impl::OnClose(void* self, curl_socket_t fd) {
+  static_cast<Impl*>(self)->Drop(fd);
+  return ::close(fd);
+}
+
+void HttpClient::Impl::Drop(curl_socket_t fd) {
+  const auto it = sockets_.find(fd);
+  if (it == sockets_.end()) return;
+  // Waits under way end as aborted and keep the object until then; the same
+  // number may name a new socket by that time.
+  it->second->Release();
+  sockets_.erase(it);
+}
+
+void HttpClient::Impl::Watch(const std::shared_ptr<Socket>& socket) {
+  if ((socket->wanted & CURL_POLL_IN) != 0) {
+    Wait(socket, Descriptor::wait_read, &Socket::reading, CURL_CSELECT_IN);
+  }
+  if ((socket->wanted & CURL_POLL_OUT) != 0) {
+    Wait(socket, Descriptor::wait_write, &Socket::writing, CURL_CSELECT_OUT);
+  }
+}
+
+void HttpClient::Impl::Wait(const std::shared_ptr<Socket>& socket,
+                            Descriptor::wait_type type, bool Socket::*busy,
+                            int action) {
+  if ((*socket).*busy) return;
+  (*socket).*busy = true;
+  socket->descriptor.async_wait(
+      type, [weak = weak_from_this(), socket, busy,
+             action](const boost::system::error_code& error) {
+        (*socket).*busy = false;
+        const std::shared_ptr<Impl> impl = weak.lock();
+        if (!impl || !socket->alive ||
+            error == asio::error::operation_aborted) {
+          return;
+        }
+        // CURL_POLL_IN is 1 and CURL_POLL_OUT is 2, as CURL_CSELECT_*.
+        if ((socket->wanted & action) != 0) {
+          impl->Act(socket->fd, error ? CURL_CSELECT_ERR : action);
+        }
+        if (socket->alive) impl->Watch(socket);
+      });
+}
+
+void HttpClient::Impl::Act(curl_socket_t fd, int action) {
+  int running = 0;
+  curl_multi_socket_action(multi_, fd, action, &running);
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    void* data = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
+    Transfer& transfer = *static_cast<Transfer*>(data);
+    transfer.code = message->data.result;
+    long number = 0;
+    curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &number);
+    transfer.response.status = static_cast<int>(number);
+    curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &number);
+    transfer.nothing_sent = number == 0;
+    Remove(transfer);  // `message` ends here.
+    transfer.finished.Resume();
+  }
+}
+
+size_t HttpClient::Impl::OnHeader(char* data, size_t, size_t size,
+                                  void* transfer) {
+  Transfer& self = *static_cast<Transfer*>(transfer);
+  self.head_bytes += size;
+  if (self.head_bytes > kMaxHeadBytes) {
+    self.too_large = true;
+    return 0;
+  }
+  const std::string_view line(data, size);
+  if (line.substr(0, 5) == "HTTP/") {
+    self.response.headers.clear();  // What came before was a 1xx answer.
+    return size;
+  }
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return size;
+  std::string name(Trim(line.substr(0, colon)));
+  std::transform(name.begin(), name.end(), name.begin(), LowerCase);
+  self.response.headers.emplace_back(std::move(name),
+                                     Trim(line.substr(colon + 1)));
+  return size;
+}
+
+size_t HttpClient::Impl::OnBody(char* data, size_t, size_t size,
+                                void* transfer) {
+  Transfer& self = *static_cast<Transfer*>(transfer);
+  if (size > self.request.max_response_bytes - self.response.body.size()) {
+    self.too_large = true;
+    return 0;
+  }
+  self.response.body.append(data, size);
+  return size;
+}
+
+size_t HttpClient::Impl::OnRead(char* out, size_t, size_t size,
+                                void* transfer) {
+  Transfer& self = *static_cast<Transfer*>(transfer);
+  const size_t n = std::min(size, self.request.body.size() - self.body_sent);
+  std::memcpy(out, self.request.body.data() + self.body_sent, n);
+  self.body_sent += n;
+  return n;
+}
+
+}  // namespace kyc::async
