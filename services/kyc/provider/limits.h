@@ -8,25 +8,33 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <string_view>
+#include <optional>
 
-#include "absl/status/status.h"
 #include "services/base/mutex.h"
 
 namespace kyc::provider {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-// Opens on >= 20 calls in 10 s of which >= 50 % failed, from >= 5 different
-// users; then lets one probe through every 5 s and closes on its success. So
-// one user's failures never fail another's next call, and it closes within
-// 60 s of recovery.
+// Opens on >= 20 calls in 10 s of which >= 50 % failed, the failed ones from
+// >= 5 different users; then lets one probe through every 5 s and closes when
+// one succeeds. So one user's failures never fail another's next call, and it
+// closes within 60 s of recovery.
+// Shown as the gauge kyc_provider_breaker_open.
 class CircuitBreaker {
  public:
+  enum class Admission {
+    kRefused,
+    kCall,
+    kProbe,  // While open. One that never reports is followed by the next.
+  };
+
   // Whether a call may go out now.
-  bool Allow(SteadyTime now);
-  // How a call that went out ended. `user_hash` tells users apart.
-  void Record(SteadyTime now, bool success, uint64_t user_hash);
+  Admission Admit(SteadyTime now);
+  // How a call that went out ended. `user_hash` tells users apart. While it is
+  // open only probes count: other calls went out before it opened.
+  void Record(SteadyTime now, Admission admission, bool success,
+              uint64_t user_hash);
   bool open() const;
 
  private:
@@ -35,7 +43,8 @@ class CircuitBreaker {
     bool success;
     uint64_t user_hash;
   };
-  void DropOld(SteadyTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ShouldOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetOpen(bool open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable base::Mutex mutex_;
   std::deque<Call> calls_ ABSL_GUARDED_BY(mutex_);
@@ -44,19 +53,25 @@ class CircuitBreaker {
 };
 
 // A token bucket that never passes more than `burst` in any window of
-// `window`: tokens come back one by one, `window` after they were taken.
+// `window`: tokens come back one by one, `window` after they were taken. Those
+// who wait are served in the order they came.
 class TokenBucket {
  public:
+  // Both > 0.
   TokenBucket(int burst, std::chrono::milliseconds window);
-  // Zero when a token was taken, else how long to wait for one.
-  std::chrono::milliseconds Take(SteadyTime now);
-  // No token before `until` (a 429 with Retry-After).
+  // Takes a token and says how long to wait before using it; nullopt, and no
+  // token, when that would be longer than `max_wait`.
+  std::optional<std::chrono::milliseconds> Take(
+      SteadyTime now, std::chrono::milliseconds max_wait);
+  // No token for use before `until` (a 429 with Retry-After). Tokens given out
+  // stay good.
   void PauseUntil(SteadyTime until);
 
  private:
   const size_t burst_;
   const std::chrono::milliseconds window_;
   base::Mutex mutex_;
+  // When the last `burst_` tokens are for use, in order.
   std::deque<SteadyTime> taken_ ABSL_GUARDED_BY(mutex_);
   SteadyTime paused_until_ ABSL_GUARDED_BY(mutex_);
 };
@@ -69,7 +84,8 @@ struct Limits {
   TokenBucket reads{300, std::chrono::seconds(5)};
   TokenBucket writes{50, std::chrono::seconds(5)};
 
-  // Takes one of the places in flight; false when all are taken.
+  // Takes one of the places in flight; false when all are taken. Who got one
+  // leaves it.
   bool Enter();
   void Leave();
 

@@ -1,0 +1,239 @@
+// kyc_server: the verification engine behind gRPC.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "services/async/loop.h"
+#include "services/async/redis.h"
+#include "services/base/clock.h"
+#include "services/base/log.h"
+#include "services/base/secret.h"
+#include "services/base/status_macros.h"
+#include "services/kyc/server/engines.h"
+#include "services/kyc/server/kyc_service.h"
+#include "services/kyc/server/provider_event_service.h"
+#include "services/kyc/server/user_service.h"
+#include "services/kyc/server/watch_hub.h"
+#include "services/process/grpc_process.h"
+#include "services/process/process.h"
+
+ABSL_FLAG(std::string, listen, "127.0.0.1:50051",
+          "gRPC address: host:port or unix:/path");
+ABSL_FLAG(std::string, admin_listen, "127.0.0.1:9051",
+          "address of /healthz, /readyz and /metrics");
+ABSL_FLAG(std::string, redis_url, "redis://127.0.0.1:6379/0",
+          "redis://host:port/db or unix:/path; no password in it");
+ABSL_FLAG(std::string, redis_password_file, "",
+          "file with the Redis password; empty: none");
+ABSL_FLAG(std::string, sumsub_base_url, "https://api.sumsub.com",
+          "SumSub's API");
+ABSL_FLAG(std::string, sumsub_app_token_file, "",
+          "file with SumSub's app token");
+ABSL_FLAG(std::string, sumsub_secret_key_file, "",
+          "file with the key that signs requests to SumSub");
+ABSL_FLAG(std::string, sumsub_websdk_level, "basic-kyc-level",
+          "level that a user of the websdk mode must pass");
+ABSL_FLAG(std::string, sumsub_hybrid_level, "",
+          "level at which hybrid mode takes documents");
+ABSL_FLAG(std::string, sumsub_document_only_level, "",
+          "level that a user of the document_only mode must pass");
+ABSL_FLAG(std::string, sumsub_liveness_level, "",
+          "level that a user of the hybrid mode must pass");
+ABSL_FLAG(std::string, default_kyc_mode, "websdk",
+          "websdk, hybrid or document_only");
+ABSL_FLAG(absl::Duration, provider_timeout, absl::Seconds(5),
+          "limit of one provider operation, retries included");
+ABSL_FLAG(absl::Duration, provider_upload_timeout, absl::Seconds(30),
+          "limit of one document upload to the provider");
+ABSL_FLAG(int, provider_max_concurrency, 256,
+          "provider calls in flight at most");
+ABSL_FLAG(absl::Duration, reconcile_after, absl::Minutes(10),
+          "age from which a record in progress is asked about");
+ABSL_FLAG(absl::Duration, reconcile_interval, absl::Minutes(1),
+          "how often such records are looked for");
+ABSL_FLAG(absl::Duration, details_cache_ttl, absl::Minutes(5),
+          "how long personal details may be kept in memory; at most 5m");
+ABSL_FLAG(std::string, support_address, "",
+          "replaces ${clientSupportEmail} in what the provider tells users");
+ABSL_FLAG(std::string, partner_signing_key_file, "",
+          "PEM file of EC P-256 keys: the first signs partner tokens");
+ABSL_FLAG(std::string, partner_issuer, "", "issuer of partner tokens");
+ABSL_FLAG(int, partner_chain_id, 1329, "chain id of EIP-712 signatures");
+ABSL_FLAG(std::string, onboarding_steps,
+          "created,phone_verification,kyc_verification,safe_deploy,"
+          "open_banking,card_setup,feature_selection,complete",
+          "onboarding steps in order, from created to complete");
+ABSL_FLAG(bool, grpc_reflection, true, "serve gRPC reflection");
+ABSL_FLAG(int, threads, 0, "event loops; 0: one per core, at most 8");
+
+namespace kyc {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainLimit{15000};
+
+// Puts the flag at fault before what is wrong with it.
+absl::Status Named(std::string_view flag, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("--", std::string(flag), ": ",
+                                                  status.message()));
+}
+
+absl::StatusOr<base::Secret> SecretFlag(std::string_view flag,
+                                        const std::string& path) {
+  if (path.empty()) {
+    return Named(flag, absl::InvalidArgumentError("a file is required"));
+  }
+  absl::StatusOr<base::Secret> secret = base::ReadSecretFile(path);
+  if (!secret.ok()) return Named(flag, secret.status());
+  return secret;
+}
+
+absl::Status CheckLevels(const domain::Levels& levels, domain::Mode mode) {
+  if (levels.Required(mode).empty() || levels.Initial(mode).empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--default_kyc_mode: the levels of mode ",
+                     std::string(domain::ModeName(mode)),
+                     " are not set (--sumsub_…_level)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckUrl(const std::string& url) {
+  const bool http = url.rfind("http://", 0) == 0 && url.size() > 7;
+  const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
+  if (http || https) return absl::OkStatus();
+  return absl::InvalidArgumentError("must begin with https:// or http://");
+}
+
+absl::StatusOr<server::Engines::Options> ReadOptions() {
+  server::Engines::Options options;
+  RETURN_IF_ERROR(Named(
+      "listen", process::CheckListenAddress(absl::GetFlag(FLAGS_listen))));
+  RETURN_IF_ERROR(
+      Named("admin_listen",
+            process::CheckListenAddress(absl::GetFlag(FLAGS_admin_listen))));
+  absl::StatusOr<async::RedisOptions> redis =
+      async::RedisOptions::Parse(absl::GetFlag(FLAGS_redis_url));
+  RETURN_IF_ERROR(Named("redis_url", redis.status()));
+  options.redis = *std::move(redis);
+  if (const std::string file = absl::GetFlag(FLAGS_redis_password_file);
+      !file.empty()) {
+    ASSIGN_OR_RETURN(options.redis.password,
+                     SecretFlag("redis_password_file", file));
+  }
+
+  provider::sumsub::Options& sumsub = options.sumsub;
+  sumsub.base_url = absl::GetFlag(FLAGS_sumsub_base_url);
+  while (!sumsub.base_url.empty() && sumsub.base_url.back() == '/') {
+    sumsub.base_url.pop_back();
+  }
+  RETURN_IF_ERROR(Named("sumsub_base_url", CheckUrl(sumsub.base_url)));
+  ASSIGN_OR_RETURN(sumsub.app_token,
+                   SecretFlag("sumsub_app_token_file",
+                              absl::GetFlag(FLAGS_sumsub_app_token_file)));
+  ASSIGN_OR_RETURN(sumsub.secret_key,
+                   SecretFlag("sumsub_secret_key_file",
+                              absl::GetFlag(FLAGS_sumsub_secret_key_file)));
+  sumsub.support_address = absl::GetFlag(FLAGS_support_address);
+  const absl::Duration timeout = absl::GetFlag(FLAGS_provider_timeout);
+  if (timeout < absl::Milliseconds(100) || timeout > absl::Minutes(1)) {
+    return absl::InvalidArgumentError(
+        "--provider_timeout: must be from 100ms to 1m");
+  }
+  sumsub.timeout = absl::ToChronoMilliseconds(timeout);
+
+  options.provider_max_concurrency =
+      absl::GetFlag(FLAGS_provider_max_concurrency);
+  if (options.provider_max_concurrency < 1) {
+    return absl::InvalidArgumentError(
+        "--provider_max_concurrency: must be at least 1");
+  }
+  options.http.max_connections_per_host = options.provider_max_concurrency;
+
+  server::EngineConfig& engine = options.engine;
+  engine.levels.websdk = absl::GetFlag(FLAGS_sumsub_websdk_level);
+  engine.levels.hybrid = absl::GetFlag(FLAGS_sumsub_hybrid_level);
+  engine.levels.document_only = absl::GetFlag(FLAGS_sumsub_document_only_level);
+  engine.levels.liveness = absl::GetFlag(FLAGS_sumsub_liveness_level);
+  const std::optional<domain::Mode> mode =
+      domain::ParseMode(absl::GetFlag(FLAGS_default_kyc_mode));
+  if (!mode) {
+    return absl::InvalidArgumentError(
+        "--default_kyc_mode: must be websdk, hybrid or document_only");
+  }
+  engine.default_mode = *mode;
+  RETURN_IF_ERROR(CheckLevels(engine.levels, *mode));
+  engine.support_address = absl::GetFlag(FLAGS_support_address);
+  absl::StatusOr<domain::OnboardingSteps> steps =
+      domain::OnboardingSteps::Parse(absl::GetFlag(FLAGS_onboarding_steps));
+  RETURN_IF_ERROR(Named("onboarding_steps", steps.status()));
+  engine.steps = *std::move(steps);
+  return options;
+}
+
+int ThreadCount() {
+  const int asked = absl::GetFlag(FLAGS_threads);
+  if (asked > 0) return std::min(asked, 64);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores, 1, 8);
+}
+
+int Run() {
+  absl::StatusOr<server::Engines::Options> options = ReadOptions();
+  if (!options.ok()) process::FailConfig(options.status());
+  if (process::CheckOnly()) return 0;
+
+  async::Runtime runtime(ThreadCount());
+  const async::RedisOptions redis = options->redis;
+  server::Engines engines(runtime, base::SystemClock(), *std::move(options));
+  server::WatchHub watch_hub(runtime.loop(0), redis, base::SystemClock());
+  server::KycService kyc_service(engines, watch_hub);
+  server::UserService user_service(engines);
+  server::ProviderEventService event_service(engines);
+  process::GrpcServer grpc(absl::GetFlag(FLAGS_listen),
+                           {&kyc_service, &user_service, &event_service},
+                           absl::GetFlag(FLAGS_grpc_reflection));
+  process::AdminServer admin(
+      absl::GetFlag(FLAGS_admin_listen),
+      {{.name = "redis", .ok = [&] { return engines.redis_connected(); }}});
+
+  runtime.Start();
+  if (absl::Status started = grpc.Start(); !started.ok()) {
+    process::FailConfig(Named("listen", started));
+  }
+  if (absl::Status started = admin.Start(); !started.ok()) {
+    process::FailConfig(Named("admin_listen", started));
+  }
+  base::LogInfo("ready", {{"listen", absl::GetFlag(FLAGS_listen)}});
+  process::WaitForTermination();
+
+  base::LogInfo("draining");
+  admin.SetDraining();
+  watch_hub.Close();
+  grpc.Drain(kDrainLimit);
+  runtime.Stop();
+  return 0;
+}
+
+}  // namespace
+}  // namespace kyc
+
+int main(int argc, char** argv) {
+  kyc::process::Init(
+      argc, argv,
+      {.name = "kyc_server",
+       .service = "kyc",
+       .usage = "The verification engine behind gRPC.\n\n"
+                "  kyc_server --sumsub_app_token_file=/etc/kyc/app_token \\\n"
+                "             --sumsub_secret_key_file=/etc/kyc/secret_key"});
+  const int code = kyc::Run();
+  kyc::base::StopLogging();
+  return code;
+}

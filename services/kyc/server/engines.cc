@@ -1,0 +1,39 @@
+#include "services/kyc/server/engines.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kyc::server {
+
+Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
+                      const base::Clock& clock, const Options& options)
+    : redis(loop, options.redis),
+      http(loop, options.http),
+      store(redis, clock),
+      provider(provider::sumsub::MakeProvider(loop, http, limits, clock,
+                                              options.sumsub)),
+      engine(store, *provider, clock, options.engine) {}
+
+Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
+                 Options options)
+    : runtime_(runtime),
+      options_(std::move(options)),
+      limits_(options_.provider_max_concurrency) {
+  for (int i = 0; i < runtime.size(); ++i) {
+    parts_.push_back(
+        std::make_unique<Parts>(runtime.loop(i), limits_, clock, options_));
+  }
+}
+
+Engines::Home Engines::For(std::string_view user_id) {
+  async::Loop& loop = runtime_.LoopFor(user_id);
+  return {loop, parts_[loop.index()]->engine};
+}
+
+bool Engines::redis_connected() const {
+  return std::any_of(parts_.begin(), parts_.end(), [](const auto& parts) {
+    return parts->redis.connected();
+  });
+}
+
+}  // namespace kyc::server

@@ -1,0 +1,62 @@
+// One engine per loop, with everything it works on.
+#ifndef KYC_SERVICES_KYC_SERVER_ENGINES_H_
+#define KYC_SERVICES_KYC_SERVER_ENGINES_H_
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "services/async/http_client.h"
+#include "services/async/loop.h"
+#include "services/async/redis.h"
+#include "services/base/clock.h"
+#include "services/kyc/provider/limits.h"
+#include "services/kyc/provider/sumsub/sumsub.h"
+#include "services/kyc/server/verification_engine.h"
+#include "services/kyc/store/record_store.h"
+
+namespace kyc::server {
+
+// Made before the runtime starts, destroyed after it has stopped. For() is
+// thread-safe; what it returns belongs to the loop it names.
+class Engines {
+ public:
+  struct Options {
+    async::RedisOptions redis;
+    async::HttpClient::Options http;
+    provider::sumsub::Options sumsub;
+    int provider_max_concurrency = 256;
+    EngineConfig engine;
+  };
+  Engines(async::Runtime& runtime, const base::Clock& clock, Options options);
+
+  struct Home {
+    async::Loop& loop;
+    VerificationEngine& engine;
+  };
+  // Where the work of this user runs.
+  Home For(std::string_view user_id);
+
+  // Whether any loop has its connection to Redis.
+  bool redis_connected() const;
+
+ private:
+  struct Parts {
+    Parts(async::Loop& loop, provider::Limits& limits, const base::Clock& clock,
+          const Options& options);
+    async::Redis redis;
+    async::HttpClient http;
+    store::RecordStore store;
+    std::unique_ptr<provider::Provider> provider;
+    VerificationEngine engine;
+  };
+
+  async::Runtime& runtime_;
+  const Options options_;
+  provider::Limits limits_;
+  std::vector<std::unique_ptr<Parts>> parts_;
+};
+
+}  // namespace kyc::server
+
+#endif  // KYC_SERVICES_KYC_SERVER_ENGINES_H_

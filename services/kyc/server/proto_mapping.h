@@ -1,0 +1,17 @@
+// Domain values as messages.
+#ifndef KYC_SERVICES_KYC_SERVER_PROTO_MAPPING_H_
+#define KYC_SERVICES_KYC_SERVER_PROTO_MAPPING_H_
+
+#include "kyc/v1/types.pb.h"
+#include "services/kyc/domain/record.h"
+
+namespace kyc::server {
+
+v1::KycMode ToProto(domain::Mode mode);
+v1::VerificationState ToProto(domain::State state);
+// What callers may see of a record.
+void FillVerification(const domain::Record& record, v1::Verification* out);
+
+}  // namespace kyc::server
+
+#endif  // KYC_SERVICES_KYC_SERVER_PROTO_MAPPING_H_

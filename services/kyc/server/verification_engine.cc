@@ -1,0 +1,383 @@
+#include "services/kyc/server/verification_engine.h"
+
+#include <utility>
+
+#include "services/base/error.h"
+#include "services/base/log.h"
+#include "services/base/metrics.h"
+#include "services/base/status_macros.h"
+#include "services/kyc/provider/sumsub/webhook_event.h"
+#include "services/kyc/server/changes.h"
+
+namespace kyc::server {
+namespace {
+
+using domain::EventKind;
+using domain::Record;
+using store::RecordStore;
+
+// A poll is repeated this often when the record changed meanwhile.
+constexpr int kMaxPolls = 3;
+
+// What a failed provider call means to the caller. Our credentials are our
+// fault; everything else is `reason`.
+absl::Status ProviderError(const absl::Status& status, v1::ErrorReason reason,
+                           std::string_view detail) {
+  if (status.code() == absl::StatusCode::kPermissionDenied) {
+    return base::Error(v1::ERROR_REASON_INTERNAL);
+  }
+  return base::Error(reason, detail);
+}
+
+void CountEvent(std::string_view effect) {
+  static base::Counter* const applied =
+      base::GetCounter("kyc_events_total", "Provider events by effect.",
+                       {{"effect", "applied"}});
+  static base::Counter* const stale = base::GetCounter(
+      "kyc_events_total", "Provider events by effect.", {{"effect", "stale"}});
+  static base::Counter* const ignored =
+      base::GetCounter("kyc_events_total", "Provider events by effect.",
+                       {{"effect", "ignored"}});
+  (effect == "applied" ? applied : effect == "stale" ? stale : ignored)->Add();
+}
+
+bool IsControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
+
+bool IsUtf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const unsigned char c = text[i];
+    int extra = c < 0x80                ? 0
+                : c >= 0xc2 && c < 0xe0 ? 1
+                : c >= 0xe0 && c < 0xf0 ? 2
+                : c >= 0xf0 && c < 0xf5 ? 3
+                                        : -1;
+    if (extra < 0 || text.size() - i <= static_cast<size_t>(extra))
+      return false;
+    uint32_t code = extra == 0 ? c : c & (0x3f >> extra);
+    for (int j = 1; j <= extra; ++j) {
+      const unsigned char d = text[i + j];
+      if ((d & 0xc0) != 0x80) return false;
+      code = code << 6 | (d & 0x3f);
+    }
+    const bool overlong = (extra == 2 && code < 0x800) ||
+                          (extra == 3 && code < 0x10000) || code > 0x10ffff;
+    if (overlong || (code >= 0xd800 && code < 0xe000)) return false;
+    i += extra + 1;
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::Status CheckUserId(std::string_view user_id) {
+  if (user_id.empty() || user_id.size() > 256 || !IsUtf8(user_id)) {
+    return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
+                       "user_id must be 1 to 256 bytes of UTF-8");
+  }
+  for (unsigned char c : user_id) {
+    if (IsControl(c)) {
+      return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
+                         "user_id must not hold control characters");
+    }
+  }
+  return absl::OkStatus();
+}
+
+VerificationEngine::VerificationEngine(RecordStore& store,
+                                       provider::Provider& provider,
+                                       const base::Clock& clock,
+                                       const EngineConfig& config)
+    : store_(store), provider_(provider), clock_(clock), config_(config) {}
+
+const std::string& VerificationEngine::InitialLevel(
+    const Record& record) const {
+  const domain::Levels& levels = config_.levels;
+  const bool hybrid = !levels.liveness.empty() &&
+                      record.required_level == levels.liveness &&
+                      !levels.hybrid.empty();
+  return hybrid ? levels.hybrid : record.required_level;
+}
+
+async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
+VerificationEngine::CreateApplicant(async::CallContext context,
+                                    std::string user_id) {
+  auto outcome = co_await creations_.Run(
+      user_id, [&] { return CreateAtProvider(context, user_id); });
+  if (outcome.value.ok() && !outcome.led) {
+    outcome.value->already_existed = true;
+  }
+  co_return std::move(outcome.value);
+}
+
+async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
+VerificationEngine::CreateAtProvider(async::CallContext context,
+                                     std::string user_id) {
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+  if (!record.applicant_id.empty()) {
+    co_return ApplicantResult{record.applicant_id, true};
+  }
+  domain::Pin(record, config_.levels.Required(config_.default_mode));
+  domain::Poll poll;
+  bool existed = false;
+  absl::StatusOr<std::string> created = co_await provider_.CreateApplicant(
+      context, user_id, InitialLevel(record));
+  if (created.ok()) {
+    poll.applicant_id = *std::move(created);
+  } else if (created.status().code() == absl::StatusCode::kAlreadyExists) {
+    // The provider's uniqueness decides races between processes, and finds
+    // the applicant of a call that was answered but never stored.
+    absl::StatusOr<provider::Applicant> found =
+        co_await provider_.FindApplicant(context, user_id);
+    if (!found.ok()) {
+      co_return ProviderError(found.status(),
+                              v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
+                              "Failed to read applicant from KYC provider");
+    }
+    poll = found->review;
+    poll.applicant_id = found->id;
+    existed = true;
+  } else {
+    co_return ProviderError(created.status(),
+                            v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
+                            "Failed to create applicant at KYC provider");
+  }
+  // The record may have changed meanwhile: only the link is new, and the
+  // level stays the one pinned first.
+  const std::string level = record.required_level;
+  CO_ASSIGN_OR_RETURN(
+      RecordStore::Outcome stored,
+      co_await store_.Update(user_id, [&](const Record& current) {
+        Record next = current;
+        domain::Pin(next, level);
+        domain::Event event;
+        event.kind = EventKind::kApplicantKnown;
+        event.applicant_id = poll.applicant_id;
+        event.source = kSourceApi;
+        return Changed(current, domain::Apply(next, event).record, event,
+                       context);
+      }));
+  base::LogInfo("applicant linked",
+                {{"applicant_id", poll.applicant_id},
+                 {"existed", existed ? "true" : "false"}},
+                &context.trace);
+  co_return ApplicantResult{stored.record.applicant_id, existed};
+}
+
+async::Task<absl::StatusOr<base::Secret>> VerificationEngine::CreateAccessToken(
+    async::CallContext context, std::string user_id, bool liveness) {
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+  if (record.required_level.empty()) {
+    // Pinned before the token exists, so that no event of the applicant that
+    // the SDK creates comes before it.
+    CO_ASSIGN_OR_RETURN(
+        RecordStore::Outcome stored,
+        co_await store_.UpdateFrom(
+            std::move(record),
+            [&](const Record& current) {
+              Record next = current;
+              domain::Pin(next, config_.levels.Required(config_.default_mode));
+              domain::Event event;
+              event.source = kSourceApi;
+              return Changed(current, std::move(next), event, context);
+            },
+            /*only_this_version=*/false));
+    record = std::move(stored.record);
+  }
+  if (liveness && config_.levels.liveness.empty()) {
+    co_return base::Error(v1::ERROR_REASON_TOKEN_GENERATION_FAILED);
+  }
+  absl::StatusOr<base::Secret> token = co_await provider_.CreateAccessToken(
+      context, user_id,
+      liveness ? config_.levels.liveness : InitialLevel(record),
+      kAccessTokenTtlSeconds);
+  if (!token.ok()) {
+    co_return ProviderError(token.status(),
+                            v1::ERROR_REASON_TOKEN_GENERATION_FAILED, {});
+  }
+  co_return std::move(token);
+}
+
+async::Task<absl::StatusOr<Record>> VerificationEngine::Get(
+    std::string user_id) {
+  co_return co_await store_.Load(std::move(user_id));
+}
+
+async::Task<std::vector<absl::StatusOr<Record>>>
+VerificationEngine::GetStatuses(std::vector<std::string> user_ids) {
+  co_return co_await store_.LoadStatuses(std::move(user_ids));
+}
+
+async::Task<absl::StatusOr<Record>> VerificationEngine::Refresh(
+    async::CallContext context, std::string user_id) {
+  auto outcome = co_await refreshes_.Run(
+      user_id, [&] { return AskProvider(context, user_id); });
+  CO_RETURN_IF_ERROR(outcome.value.status());
+  // What others wrote since a shared poll counts too.
+  co_return co_await store_.Load(std::move(user_id));
+}
+
+async::Task<absl::StatusOr<domain::Poll>> VerificationEngine::Poll(
+    async::CallContext context, const Record& record) {
+  if (!record.applicant_id.empty()) {
+    absl::StatusOr<domain::Poll> review =
+        co_await provider_.GetReview(context, record.applicant_id);
+    if (review.ok()) {
+      review->applicant_id = record.applicant_id;
+      co_return std::move(review);
+    }
+    if (review.status().code() != absl::StatusCode::kNotFound) {
+      co_return review.status();
+    }
+  }
+  CO_ASSIGN_OR_RETURN(
+      provider::Applicant applicant,
+      co_await provider_.FindApplicant(context, record.user_id));
+  applicant.review.applicant_id = applicant.id;
+  co_return std::move(applicant.review);
+}
+
+async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
+    async::CallContext context, std::string user_id) {
+  for (int polls = 0; polls < kMaxPolls; ++polls) {
+    CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+    absl::StatusOr<domain::Poll> poll = co_await Poll(context, record);
+    if (!poll.ok()) {
+      if (poll.status().code() == absl::StatusCode::kNotFound) {
+        co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
+      }
+      co_return ProviderError(poll.status(),
+                              v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
+                              "Failed to fetch status from KYC provider");
+    }
+    const auto stored = co_await store_.UpdateFrom(
+        std::move(record),
+        [&](const Record& current) {
+          Record next = current;
+          domain::Pin(next, config_.levels.Required(config_.default_mode));
+          domain::PollTransition result =
+              domain::ApplyPoll(next, config_.levels, *poll, clock_.NowMs());
+          result.event.source = kSourcePoll;
+          config_.steps.AdvanceOnApproval(result.transition.record);
+          return Changed(current, std::move(result.transition.record),
+                         result.event, context);
+        },
+        /*only_this_version=*/true);
+    if (stored.ok()) co_return std::monostate();
+    if (stored.status().code() != absl::StatusCode::kAborted) {
+      co_return stored.status();
+    }
+    // Somebody wrote while the provider was asked: what it said may be older
+    // than that. Ask again.
+  }
+  // The others' writes are newer than any of our polls; they stand.
+  co_return std::monostate();
+}
+
+async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
+VerificationEngine::ApplySumsubEvent(async::CallContext context,
+                                     std::string payload,
+                                     std::string event_id) {
+  std::optional<provider::sumsub::WebhookEvent> webhook =
+      provider::sumsub::ParseWebhook(payload, config_.support_address);
+  if (!webhook) {
+    CountEvent("ignored");
+    co_return EventEffect::kIgnored;
+  }
+  if (webhook->user_id.empty() && !webhook->applicant_id.empty()) {
+    absl::StatusOr<provider::Applicant> applicant =
+        co_await provider_.GetApplicant(context, webhook->applicant_id);
+    if (applicant.ok()) {
+      webhook->user_id = std::move(applicant->external_user_id);
+    } else if (applicant.status().code() != absl::StatusCode::kNotFound) {
+      co_return applicant.status();
+    }
+  }
+  if (!CheckUserId(webhook->user_id).ok()) {
+    base::LogWarning("provider event without a usable user",
+                     {{"event_id", event_id}, {"type", webhook->type}},
+                     &context.trace);
+    CountEvent("ignored");
+    co_return EventEffect::kIgnored;
+  }
+  if (!webhook->time_ms && webhook->kind != EventKind::kApplicantKnown) {
+    // Its place among the others is unknown; the present state is not.
+    refreshes_.Forget(webhook->user_id);
+    absl::StatusOr<Record> refreshed =
+        co_await Refresh(context, webhook->user_id);
+    if (base::ReasonOf(refreshed.status()) ==
+        v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
+      CountEvent("ignored");
+      co_return EventEffect::kIgnored;
+    }
+    CO_RETURN_IF_ERROR(refreshed.status());
+    CountEvent("applied");
+    co_return EventEffect::kApplied;
+  }
+  bool unknown_level = false;
+  CO_ASSIGN_OR_RETURN(
+      RecordStore::Outcome stored,
+      co_await store_.Update(webhook->user_id, [&](const Record& current) {
+        Record next = current;
+        domain::Pin(next, config_.levels.Required(config_.default_mode));
+        const domain::Event event =
+            EventOf(*webhook, next, config_.levels, event_id);
+        unknown_level = event.kind == EventKind::kUnknownLevel;
+        domain::Transition result = domain::Apply(next, event);
+        config_.steps.AdvanceOnApproval(result.record);
+        return Changed(current, std::move(result.record), event, context);
+      }));
+  if (stored.changed && unknown_level) {
+    static base::Counter* const unknown = base::GetCounter(
+        "kyc_decisions_unknown_level_total",
+        "Decisions at a level that is not configured; they have no effect.");
+    unknown->Add();
+    base::LogWarning("decision at a level that is not configured",
+                     {{"level", webhook->level}, {"event_id", event_id}},
+                     &context.trace);
+  }
+  base::LogInfo("provider event",
+                {{"event_id", event_id},
+                 {"type", webhook->type},
+                 {"applicant_id", webhook->applicant_id},
+                 {"effect", stored.changed ? "applied" : "stale"},
+                 {"state", domain::StateName(stored.record.state)}},
+                &context.trace);
+  CountEvent(stored.changed ? "applied" : "stale");
+  co_return stored.changed ? EventEffect::kApplied : EventEffect::kStale;
+}
+
+async::Task<absl::StatusOr<Record>> VerificationEngine::SubmitOnboardingStep(
+    async::CallContext context, std::string user_id, std::string step) {
+  const domain::OnboardingSteps& steps = config_.steps;
+  bool refused = false;
+  std::string current_step;
+  CO_ASSIGN_OR_RETURN(
+      RecordStore::Outcome stored,
+      co_await store_.Update(
+          std::move(user_id),
+          [&](const Record& current) -> std::optional<RecordStore::Change> {
+            refused = false;
+            current_step = steps.Current(current);
+            if (steps.IsCompleted(current, step)) return std::nullopt;
+            if (step != current_step) {
+              refused = true;
+              return std::nullopt;
+            }
+            Record next = current;
+            if (!steps.Advance(next)) return std::nullopt;
+            domain::Event event;
+            event.source = kSourceApi;
+            auto change = Changed(current, std::move(next), event, context);
+            if (change) change->audit.action = "onboarding_submitted";
+            return change;
+          }));
+  if (refused) {
+    co_return base::Error(
+        v1::ERROR_REASON_WRONG_ONBOARDING_STEP,
+        "The current onboarding step is '" + current_step + "'.",
+        {.metadata = {{"current_step", current_step}}});
+  }
+  co_return std::move(stored.record);
+}
+
+}  // namespace kyc::server

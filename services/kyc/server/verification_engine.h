@@ -1,0 +1,118 @@
+// The use cases of a verification: what an RPC does, without its protocol.
+//
+// One engine per loop, used on that loop's thread. All work of one user runs
+// on one loop (Runtime::LoopFor(user id)), so what must happen once per user
+// at a time is joined here without locks; across processes the store's
+// version check and the provider's own uniqueness do the rest.
+//
+// Errors that callers see carry their reason of proto/kyc/v1/errors.proto.
+#ifndef KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_
+#define KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/async/call_context.h"
+#include "services/async/single_flight.h"
+#include "services/async/task.h"
+#include "services/base/clock.h"
+#include "services/base/secret.h"
+#include "services/kyc/domain/onboarding.h"
+#include "services/kyc/domain/record.h"
+#include "services/kyc/domain/state_machine.h"
+#include "services/kyc/provider/provider.h"
+#include "services/kyc/store/record_store.h"
+
+namespace kyc::server {
+
+// What an operator configures; immutable.
+struct EngineConfig {
+  domain::Levels levels;
+  domain::Mode default_mode = domain::Mode::kWebsdk;
+  domain::OnboardingSteps steps;
+  // For the ${clientSupportEmail} of SumSub's comments.
+  std::string support_address;
+};
+
+// How long an SDK token lives.
+inline constexpr int kAccessTokenTtlSeconds = 600;
+// A refresh younger than this serves the next one too.
+inline constexpr std::chrono::milliseconds kRefreshReuse{3000};
+
+class VerificationEngine {
+ public:
+  // All outlive the engine.
+  VerificationEngine(store::RecordStore& store, provider::Provider& provider,
+                     const base::Clock& clock, const EngineConfig& config);
+
+  struct ApplicantResult {
+    std::string applicant_id;
+    bool already_existed;
+  };
+  // One applicant however many call: the first creates it, the rest get its
+  // id. KYC-502-001 when the provider fails, KYC-500-001 when it refuses our
+  // credentials.
+  async::Task<absl::StatusOr<ApplicantResult>> CreateApplicant(
+      async::CallContext context, std::string user_id);
+
+  // A token for the level required of the user, or for the liveness level.
+  // Works without an applicant: the SDK creates it. KYC-500-002 when the
+  // provider fails.
+  async::Task<absl::StatusOr<base::Secret>> CreateAccessToken(
+      async::CallContext context, std::string user_id, bool liveness);
+
+  // What is stored; a user never seen is pending.
+  async::Task<absl::StatusOr<domain::Record>> Get(std::string user_id);
+
+  // What is stored of many, as far as the status shows it; in order.
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> GetStatuses(
+      std::vector<std::string> user_ids);
+
+  // Asks the provider and stores what it says. KYC-404-001 without an
+  // applicant, KYC-502-001 when the provider fails.
+  async::Task<absl::StatusOr<domain::Record>> Refresh(
+      async::CallContext context, std::string user_id);
+
+  enum class EventEffect { kApplied, kStale, kIgnored };
+  // Applies a SumSub webhook body. An error means: not applied, send again.
+  async::Task<absl::StatusOr<EventEffect>> ApplySumsubEvent(
+      async::CallContext context, std::string payload, std::string event_id);
+
+  // Completes the user's current onboarding step; a completed one is a
+  // no-op, any other ONB-409-001 with metadata `current_step`.
+  async::Task<absl::StatusOr<domain::Record>> SubmitOnboardingStep(
+      async::CallContext context, std::string user_id, std::string step);
+
+  const EngineConfig& config() const { return config_; }
+
+ private:
+  // The level at which an applicant or a token of this user starts.
+  const std::string& InitialLevel(const domain::Record& record) const;
+
+  async::Task<absl::StatusOr<ApplicantResult>> CreateAtProvider(
+      async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<std::monostate>> AskProvider(
+      async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<domain::Poll>> Poll(async::CallContext context,
+                                                 const domain::Record& record);
+
+  store::RecordStore& store_;
+  provider::Provider& provider_;
+  const base::Clock& clock_;
+  const EngineConfig& config_;
+  async::SingleFlight<ApplicantResult> creations_;
+  async::SingleFlight<std::monostate> refreshes_{kRefreshReuse};
+};
+
+// OK for a user id that may be stored: 1 to 256 bytes of UTF-8 without
+// control characters. KYC-422-002 otherwise.
+absl::Status CheckUserId(std::string_view user_id);
+
+}  // namespace kyc::server
+
+#endif  // KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_

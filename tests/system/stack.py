@@ -1,0 +1,386 @@
+"""The whole service for a test: real processes, real Redis, free ports.
+
+    with Stack() as stack:
+        user = stack.user()
+        status, headers, body = user.get("/v0/kyc/status")
+
+Every process can be killed, frozen and started again by name. Nothing here
+shares code with what it tests: webhooks are signed with Python's hmac.
+"""
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import itertools
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+BIN = os.path.join(os.environ.get("KYC_BIN", os.path.join(ROOT, "bazel-bin")))
+
+BINARIES = {
+    "provider": "deploy/sandbox/sumsub_sandbox",
+    "kyc": "services/kyc/kyc_server",
+    "webhook": "services/webhook/webhook_server",
+    "gateway": "gateway/gateway",
+    "kycctl": "deploy/kycctl/kycctl",
+}
+
+
+def binary(name):
+    return os.path.join(BIN, BINARIES[name])
+
+
+def free_ports(count):
+    """Ports nobody listens on now."""
+    sockets = []
+    for _ in range(count):
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        sockets.append(sock)
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+def wait_until(condition, timeout=20, every=0.05, what="condition"):
+    """Polls until condition() is true; returns what it returned."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what}")
+        time.sleep(every)
+
+
+def request(port, method, path, headers=None, body=None, timeout=20):
+    """One HTTP exchange: (status, headers by lower-case name, body)."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        response = connection.getresponse()
+        text = response.read()
+        fields = {k.lower(): v for k, v in response.getheaders()}
+        if "json" in fields.get("content-type", "") and text:
+            return response.status, fields, json.loads(text)
+        return response.status, fields, text.decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
+class User:
+    """A caller with a token of its own."""
+
+    def __init__(self, stack, sub):
+        self.stack = stack
+        self.sub = sub
+        self.token = stack.mint(sub)
+
+    def call(self, method, path, headers=None, body=None, timeout=20):
+        fields = {"x-juno-jwt": self.token}
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            fields["content-type"] = "application/json"
+        fields.update(headers or {})
+        return request(
+            self.stack.port("gateway"), method, path, fields, body, timeout
+        )
+
+    def get(self, path, **kwargs):
+        return self.call("GET", path, **kwargs)
+
+    def post(self, path, body=None, **kwargs):
+        return self.call("POST", path, body=body, **kwargs)
+
+    def status(self):
+        return self.get("/v0/kyc/status")[2]["status"]
+
+    def play_sdk(self, outcome, **options):
+        self.stack.sandbox(
+            f"/sandbox/applicants/{self.sub}/sdk", {"outcome": outcome, **options}
+        )
+
+    def wait_for(self, status, timeout=20):
+        wait_until(
+            lambda: self.status() == status, timeout, 0.1, f"{self.sub} {status}"
+        )
+
+
+class Stack:
+    """Processes on ports of their own; see the module's text."""
+
+    def __init__(self, flags=None, start=True):
+        self.flags = flags or {}
+        self.dir = tempfile.mkdtemp(prefix="kyc-test-")
+        self.processes = {}
+        self._subs = itertools.count(1)
+        names = (
+            "gateway gateway_admin kyc kyc_admin webhook webhook_admin "
+            "redis provider"
+        ).split()
+        self.ports = dict(zip(names, free_ports(len(names))))
+        self.webhook_secret = secrets.token_hex(16)
+        for name, value in {
+            "app_token": "sbx:" + secrets.token_hex(8),
+            "secret_key": secrets.token_hex(16),
+            "webhook_secret": self.webhook_secret,
+        }.items():
+            with open(self.path(name), "w", encoding="utf-8") as file:
+                file.write(value + "\n")
+        subprocess.run(
+            [
+                binary("kycctl"),
+                "token",
+                "keygen",
+                "--key_file=" + self.path("user_key.pem"),
+                "--jwks_file=" + self.path("jwks.json"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        os.mkdir(self.path("redis"))
+        if start:
+            try:
+                self.start_all()
+            except BaseException:
+                self.stop()
+                raise
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def port(self, name):
+        return self.ports[name]
+
+    def address(self, name):
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # Processes.
+
+    def command(self, name):
+        address = self.address
+        redis_url = f"redis://{address('redis')}/0"
+        commands = {
+            "redis": [
+                "redis-server", "--port", str(self.port("redis")),
+                "--bind", "127.0.0.1", "--dir", self.path("redis"),
+                "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+                "--maxmemory-policy", "noeviction",
+            ],
+            "provider": [
+                binary("provider"),
+                "--listen=" + address("provider"),
+                "--app_token_file=" + self.path("app_token"),
+                "--secret_key_file=" + self.path("secret_key"),
+                "--webhook_secret_file=" + self.path("webhook_secret"),
+                f"--webhook_url=http://{address('gateway')}"
+                "/v0/webhooks/kyc/sumsub/events",
+                "--webhook_retry_scale=0.002",
+                "--data_file=" + self.path("provider.json"),
+            ],
+            "kyc": [
+                binary("kyc"),
+                "--listen=" + address("kyc"),
+                "--admin_listen=" + address("kyc_admin"),
+                "--redis_url=" + redis_url,
+                f"--sumsub_base_url=http://{address('provider')}",
+                "--sumsub_app_token_file=" + self.path("app_token"),
+                "--sumsub_secret_key_file=" + self.path("secret_key"),
+                "--sumsub_hybrid_level=hybrid-docs",
+                "--sumsub_liveness_level=liveness",
+                "--sumsub_document_only_level=document-only",
+                "--provider_timeout=2s",
+                "--support_address=help@example.test",
+            ],
+            "webhook": [
+                binary("webhook"),
+                "--listen=" + address("webhook"),
+                "--admin_listen=" + address("webhook_admin"),
+                "--redis_url=" + redis_url,
+                "--kyc_address=" + address("kyc"),
+                "--sumsub_webhook_secret_file=" + self.path("webhook_secret"),
+            ],
+            "gateway": [
+                binary("gateway"),
+                "--listen=" + address("gateway"),
+                "--admin_listen=" + address("gateway_admin"),
+                "--kyc_address=" + address("kyc"),
+                "--webhook_address=" + address("webhook"),
+                "--user_jwks=" + self.path("jwks.json"),
+                "--rate_limit_user=0",
+                "--rate_limit_address=0",
+            ],
+        }
+        return commands[name] + self.flags.get(name, [])
+
+    def start(self, name, wait=True):
+        log = open(self.path(name + ".log"), "ab")
+        with log:
+            self.processes[name] = subprocess.Popen(
+                self.command(name), stdout=log, stderr=log
+            )
+        if wait:
+            self.wait_ready(name)
+
+    def wait_ready(self, name, timeout=20):
+        def ready():
+            process = self.processes[name]
+            if process.poll() is not None:
+                raise AssertionError(
+                    f"{name} ended with {process.returncode}:\n"
+                    + self.log(name)[-2000:]
+                )
+            try:
+                if name in ("redis", "provider"):
+                    socket.create_connection(
+                        ("127.0.0.1", self.port(name)), 1
+                    ).close()
+                    return True
+                admin = self.port(name + "_admin")
+                return request(admin, "GET", "/readyz", timeout=2)[0] == 200
+            except OSError:
+                return False
+
+        wait_until(ready, timeout, what=name + " ready")
+
+    def start_all(self):
+        for name in ("redis", "provider", "kyc", "webhook", "gateway"):
+            self.start(name, wait=name in ("redis", "kyc"))
+        for name in ("provider", "webhook", "gateway"):
+            self.wait_ready(name)
+
+    def kill(self, name, sig=signal.SIGKILL):
+        process = self.processes.pop(name)
+        process.send_signal(sig)
+        process.wait(30)
+        return process.returncode
+
+    def restart(self, name):
+        self.kill(name)
+        self.start(name)
+
+    @contextlib.contextmanager
+    def frozen(self, name):
+        process = self.processes[name]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def stop(self):
+        for name in ("gateway", "webhook", "kyc", "provider", "redis"):
+            process = self.processes.pop(name, None)
+            if process and process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def log(self, name):
+        with open(self.path(name + ".log"), encoding="utf-8",
+                  errors="replace") as file:
+            return file.read()
+
+    # Callers.
+
+    def mint(self, sub, **options):
+        flags = [f"--{key}={value}" for key, value in options.items()]
+        return subprocess.run(
+            [
+                binary("kycctl"), "token", "mint",
+                "--key_file=" + self.path("user_key.pem"),
+                "--sub=" + sub, *flags,
+            ],
+            check=True, capture_output=True, text=True,
+        ).stdout.strip()
+
+    def user(self, sub=None):
+        return User(self, sub or f"usr_{next(self._subs)}_{secrets.token_hex(3)}")
+
+    def sandbox(self, path, body=None):
+        """The provider's control surface."""
+        status, _, answer = request(
+            self.port("provider"), "POST" if body is not None else "GET", path,
+            {"content-type": "application/json"},
+            json.dumps(body) if body is not None else None,
+        )
+        assert status < 300, (path, status, answer)
+        return answer
+
+    def fault(self, mode, **options):
+        self.sandbox("/sandbox/faults", {"mode": mode, **options})
+
+    def redis(self, *args):
+        return subprocess.run(
+            ["redis-cli", "-p", str(self.port("redis")), *args],
+            check=True, capture_output=True, text=True,
+        ).stdout.strip()
+
+    def sign(self, body, algorithm=hashlib.sha256, secret=None):
+        return hmac.new(
+            (secret or self.webhook_secret).encode(), body, algorithm
+        ).hexdigest()
+
+    def webhook(self, body, headers=None):
+        """Delivers one event as the provider would."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body, indent=2).encode()
+        if headers is None:
+            headers = {
+                "X-Payload-Digest": self.sign(body),
+                "X-Payload-Digest-Alg": "HMAC_SHA256_HEX",
+            }
+        return request(
+            self.port("gateway"), "POST", "/v0/webhooks/kyc/sumsub/events",
+            {"content-type": "application/json", **headers}, body,
+        )
+
+
+def event(user, kind, at_ms, answer=None, reject=None, comment=None,
+          status=None, level="basic-kyc-level", applicant=None):
+    """A SumSub event body; at_ms is milliseconds after 2026-01-01."""
+    seconds, ms = divmod(at_ms, 1000)
+    created = time.strftime(
+        "%Y-%m-%d %H:%M:%S", time.gmtime(1767225600 + seconds)
+    )
+    body = {
+        "applicantId": applicant or "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "inspectionId": applicant or "aaaaaaaaaaaaaaaaaaaaaaaa",
+        "applicantType": "individual",
+        "correlationId": secrets.token_hex(16),
+        "levelName": level,
+        "sandboxMode": True,
+        "externalUserId": user,
+        "type": kind,
+        "reviewStatus": status or "init",
+        "createdAt": created + "+0000",
+        "createdAtMs": f"{created}.{ms:03d}",
+        "clientId": "acme.example_27055",
+    }
+    if answer:
+        body["reviewStatus"] = status or "completed"
+        body["reviewResult"] = {"reviewAnswer": answer}
+        if reject:
+            body["reviewResult"]["reviewRejectType"] = reject
+        if comment:
+            body["reviewResult"]["moderationComment"] = comment
+            body["reviewResult"]["clientComment"] = "internal remark"
+    return body
