@@ -1,0 +1,368 @@
+#include "services/async/batcher.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <deque>
+#include <future>
+#include <memory>
+#include <set>
+#include <vector>
+
+namespace kyc::async {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+using IntBatcher = Batcher<int, int>;
+
+constexpr seconds kLong(10);
+
+void RunOn(Loop& loop, std::function<Task<void>()> body) {
+  auto done = std::make_shared<std::promise<void>>();
+  loop.Spawn([](std::function<Task<void>()> body,
+                std::shared_ptr<std::promise<void>> done) -> Task<void> {
+    co_await body();
+    done->set_value();
+  }(std::move(body), done));
+  ASSERT_EQ(done->get_future().wait_for(seconds(20)),
+            std::future_status::ready);
+}
+
+// The other side: every batch waits at its gate. An item's result is ten
+// times the item; negative items are NOT_FOUND.
+struct Server {
+  struct Batch {
+    explicit Batch(Loop& loop) : gate(loop) {}
+    std::vector<int> items;
+    Waiter gate;
+    int extra_results = 0;
+  };
+
+  explicit Server(Loop& loop) : loop(loop) {}
+
+  IntBatcher::Send Send() {
+    return [this](std::vector<int> items) { return Serve(std::move(items)); };
+  }
+
+  Task<IntBatcher::Results> Serve(std::vector<int> items) {
+    Batch& batch = batches.emplace_back(loop);
+    batch.items = items;
+    co_await batch.gate.Wait();
+    IntBatcher::Results results;
+    for (int item : items) results.push_back(ResultOf(item));
+    for (int i = 0; i < batch.extra_results; ++i) results.emplace_back(0);
+    co_return results;
+  }
+
+  static absl::StatusOr<int> ResultOf(int item) {
+    if (item < 0) return absl::NotFoundError(std::to_string(item));
+    return item * 10;
+  }
+
+  Loop& loop;
+  std::deque<Batch> batches;
+};
+
+// One caller, whose answer can be waited for.
+struct Caller {
+  Caller(Loop& loop, IntBatcher& batcher, int item,
+         steady_clock::duration time = kLong)
+      : done(loop) {
+    loop.Spawn(Call(*this, batcher, item, steady_clock::now() + time));
+  }
+
+  static Task<void> Call(Caller& self, IntBatcher& batcher, int item,
+                         steady_clock::time_point deadline) {
+    self.result = co_await batcher.Call(item, deadline);
+    self.answered_at = steady_clock::now();
+    self.done.Resume();
+  }
+
+  Waiter done;
+  absl::StatusOr<int> result = absl::UnknownError("no answer yet");
+  steady_clock::time_point answered_at;
+};
+
+class BatcherTest : public ::testing::Test {
+ protected:
+  BatcherTest() : runtime_(1), loop_(runtime_.loop(0)), server_(loop_) {}
+
+  // Starts the loop; what `body` uses must live in the test.
+  void Run(std::function<Task<void>()> body) {
+    runtime_.Start();
+    RunOn(loop_, std::move(body));
+    runtime_.Stop();
+  }
+
+  Runtime runtime_;
+  Loop& loop_;
+  Server server_;
+};
+
+TEST_F(BatcherTest, ALoneRequestGoesAtOnceAndTheNextOnesTogether) {
+  IntBatcher batcher(loop_, {}, server_.Send());
+  Run([&]() -> Task<void> {
+    Caller first(loop_, batcher, 1);
+    EXPECT_EQ(server_.batches.size(), 1u);
+    EXPECT_EQ(server_.batches[0].items, std::vector<int>{1});
+    Caller second(loop_, batcher, 2), third(loop_, batcher, -3);
+    EXPECT_EQ(server_.batches.size(), 1u);
+    server_.batches[0].gate.Resume();
+    co_await first.done.Wait();
+    EXPECT_EQ(*first.result, 10);
+    EXPECT_EQ(server_.batches.size(), 2u);
+    EXPECT_EQ(server_.batches[1].items, (std::vector<int>{2, -3}));
+    server_.batches[1].gate.Resume();
+    co_await second.done.Wait();
+    co_await third.done.Wait();
+    EXPECT_EQ(*second.result, 20);
+    EXPECT_EQ(third.result.status(), absl::NotFoundError("-3"));
+  });
+}
+
+TEST_F(BatcherTest, BatchesAreBounded) {
+  IntBatcher::Options options;
+  options.max_batch = 2;
+  options.max_in_flight = 2;
+  options.stall_after = seconds(100);
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    std::deque<Caller> callers;
+    for (int i = 1; i <= 7; ++i) callers.emplace_back(loop_, batcher, i);
+    EXPECT_EQ(server_.batches.size(), 2u);
+    for (size_t i = 0; i < server_.batches.size(); ++i) {
+      server_.batches[i].gate.Resume();
+      co_await callers[i].done.Wait();
+    }
+    for (Caller& caller : callers) {
+      while (!caller.result.ok()) {
+        server_.batches.back().gate.Resume();
+        co_await Sleep(milliseconds(1));
+      }
+    }
+    for (const auto& batch : server_.batches) {
+      EXPECT_LE(batch.items.size(), 2u);
+    }
+    for (int i = 1; i <= 7; ++i) EXPECT_EQ(*callers[i - 1].result, i * 10);
+  });
+}
+
+TEST_F(BatcherTest, AStuckBatchHoldsUpNobodyButItsOwn) {
+  IntBatcher::Options options;
+  options.stall_after = milliseconds(20);
+  options.max_outstanding = 2;
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    const auto before = steady_clock::now();
+    Caller stuck(loop_, batcher, 1), second(loop_, batcher, 2);
+    while (server_.batches.size() < 2) co_await Sleep(milliseconds(1));
+    EXPECT_GE(steady_clock::now() - before, milliseconds(20));
+    // As many as may be are out now: a third waits, stalled or not.
+    Caller third(loop_, batcher, 3);
+    co_await Sleep(milliseconds(40));
+    EXPECT_EQ(server_.batches.size(), 2u);
+    server_.batches[1].gate.Resume();
+    co_await second.done.Wait();
+    EXPECT_EQ(*second.result, 20);
+    EXPECT_EQ(server_.batches.size(), 3u);
+    server_.batches[2].gate.Resume();
+    co_await third.done.Wait();
+    EXPECT_EQ(*third.result, 30);
+    server_.batches[0].gate.Resume();  // Late, not lost.
+    co_await stuck.done.Wait();
+    EXPECT_EQ(*stuck.result, 10);
+  });
+}
+
+TEST_F(BatcherTest, ADeadlineEndsItsRequestAlone) {
+  IntBatcher::Options options;
+  options.stall_after = seconds(100);
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    const auto before = steady_clock::now();
+    Caller out(loop_, batcher, 1, milliseconds(30));
+    Caller queued(loop_, batcher, 2, milliseconds(10));
+    Caller patient(loop_, batcher, 3);
+    Caller late(loop_, batcher, 4, milliseconds(0));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(late.result.status()));
+    co_await queued.done.Wait();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(queued.result.status()));
+    EXPECT_GE(queued.answered_at - before, milliseconds(10));
+    co_await out.done.Wait();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(out.result.status()));
+    EXPECT_GE(out.answered_at - before, milliseconds(30));
+    server_.batches[0].gate.Resume();
+    while (server_.batches.size() < 2) co_await Sleep(milliseconds(1));
+    EXPECT_EQ(server_.batches[1].items, std::vector<int>{3});
+    server_.batches[1].gate.Resume();
+    co_await patient.done.Wait();
+    EXPECT_EQ(*patient.result, 30);
+  });
+}
+
+TEST_F(BatcherTest, AResultTooManyIsAnErrorForAll) {
+  IntBatcher batcher(loop_, {}, server_.Send());
+  Run([&]() -> Task<void> {
+    Caller caller(loop_, batcher, 1);
+    server_.batches[0].extra_results = 1;
+    server_.batches[0].gate.Resume();
+    co_await caller.done.Wait();
+    EXPECT_TRUE(absl::IsInternal(caller.result.status()));
+  });
+}
+
+TEST_F(BatcherTest, AFullQueueSaysSo) {
+  IntBatcher::Options options;
+  options.max_queued = 1;
+  options.stall_after = seconds(100);
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    Caller out(loop_, batcher, 1), queued(loop_, batcher, 2),
+        one_more(loop_, batcher, 3);
+    EXPECT_TRUE(absl::IsUnavailable(one_more.result.status()));
+    server_.batches[0].gate.Resume();
+    co_await out.done.Wait();
+    server_.batches[1].gate.Resume();
+    co_await queued.done.Wait();
+    EXPECT_EQ(*queued.result, 20);
+  });
+}
+
+TEST_F(BatcherTest, ASendThatNeverSuspendsServesToo) {
+  IntBatcher batcher(loop_, {},
+                     [](std::vector<int> items) -> Task<IntBatcher::Results> {
+                       IntBatcher::Results results;
+                       for (int item : items)
+                         results.push_back(Server::ResultOf(item));
+                       co_return results;
+                     });
+  Run([&]() -> Task<void> {
+    for (int i = 1; i < 100; ++i) {
+      const auto deadline = steady_clock::now() + kLong;
+      EXPECT_EQ(*co_await batcher.Call(i, deadline), i * 10);
+    }
+  });
+}
+
+TEST_F(BatcherTest, StopsWithRequestsOutAndQueued) {
+  IntBatcher batcher(loop_, {}, server_.Send());
+  std::deque<Caller> callers;
+  Run([&]() -> Task<void> {
+    for (int i = 0; i < 5; ++i) callers.emplace_back(loop_, batcher, i);
+    co_return;
+  });
+  for (const Caller& caller : callers) {
+    EXPECT_TRUE(absl::IsUnknown(caller.result.status()));
+  }
+}
+
+// Random requests against a random server: everyone gets the result of the
+// own item, or an error with a cause.
+RC_GTEST_PROP(BatcherPropertyTest, EachRequestGetsItsOwnAnswer, ()) {
+  IntBatcher::Options options;
+  options.max_batch = *rc::gen::inRange<size_t>(1, 6);
+  options.max_in_flight = *rc::gen::inRange<size_t>(1, 4);
+  options.max_outstanding =
+      options.max_in_flight + *rc::gen::inRange<size_t>(0, 4);
+  options.stall_after = milliseconds(*rc::gen::inRange(1, 8));
+
+  struct Request {
+    int start_ms;
+    bool hurried;  // Has a deadline that may come before the answer.
+    bool exists;
+  };
+  const auto requests =
+      *rc::gen::container<std::vector<Request>>(rc::gen::apply(
+          [](int start_ms, bool hurried, bool exists) {
+            return Request{start_ms, hurried, exists};
+          },
+          rc::gen::inRange(0, 6), rc::gen::arbitrary<bool>(),
+          rc::gen::arbitrary<bool>()));
+  struct Reply {
+    int delay_ms;
+    bool wrong_size;
+  };
+  const auto replies =
+      *rc::gen::nonEmpty(rc::gen::container<std::vector<Reply>>(rc::gen::apply(
+          [](int delay_ms, int wrong) {
+            return Reply{delay_ms, wrong == 0};
+          },
+          rc::gen::inRange(0, 10), rc::gen::inRange(0, 8))));
+
+  constexpr milliseconds kHurry(6);
+  struct World {
+    size_t out = 0, most_out = 0, largest = 0, batches = 0;
+    std::multiset<int> sent;
+    std::set<int> in_wrong_size;
+  } world;
+  Runtime runtime(1);
+  Loop& loop = runtime.loop(0);
+  IntBatcher batcher(
+      loop, options, [&](std::vector<int> items) -> Task<IntBatcher::Results> {
+        const Reply reply = replies[world.batches++ % replies.size()];
+        world.most_out = std::max(world.most_out, ++world.out);
+        world.largest = std::max(world.largest, items.size());
+        world.sent.insert(items.begin(), items.end());
+        if (reply.wrong_size) {
+          world.in_wrong_size.insert(items.begin(), items.end());
+        }
+        co_await Sleep(milliseconds(reply.delay_ms));
+        --world.out;
+        IntBatcher::Results results;
+        for (int item : items) results.push_back(Server::ResultOf(item));
+        if (reply.wrong_size) results.pop_back();
+        co_return results;
+      });
+
+  struct Outcome {
+    absl::StatusOr<int> result = 0;
+    steady_clock::duration took;
+  };
+  std::vector<Outcome> outcomes(requests.size());
+  // Items are unique: 1, 2, … or, where there is nothing to find, -1, -2, …
+  const auto item_of = [&](size_t i) {
+    const int id = static_cast<int>(i) + 1;
+    return requests[i].exists ? id : -id;
+  };
+  runtime.Start();
+  RunOn(loop, [&]() -> Task<void> {
+    Waiter all(loop);
+    size_t left = requests.size();
+    const auto call = [&](size_t i) -> Task<void> {
+      co_await Sleep(milliseconds(requests[i].start_ms));
+      const auto begin = steady_clock::now();
+      outcomes[i].result = co_await batcher.Call(
+          item_of(i),
+          begin + (requests[i].hurried ? steady_clock::duration(kHurry)
+                                       : steady_clock::duration(kLong)));
+      outcomes[i].took = steady_clock::now() - begin;
+      if (--left == 0) all.Resume();
+    };
+    for (size_t i = 0; i < requests.size(); ++i) loop.Spawn(call(i));
+    if (left > 0) co_await all.Wait();
+  });
+  runtime.Stop();
+
+  RC_ASSERT(world.largest <= options.max_batch);
+  RC_ASSERT(world.most_out <= options.max_outstanding);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const int item = item_of(i);
+    const auto& result = outcomes[i].result;
+    RC_ASSERT(world.sent.count(item) <= 1u);
+    if (absl::IsDeadlineExceeded(result.status())) {
+      RC_ASSERT(requests[i].hurried);
+      RC_ASSERT(outcomes[i].took >= kHurry);
+    } else if (absl::IsInternal(result.status())) {
+      RC_ASSERT(world.in_wrong_size.count(item) == 1u);
+    } else {
+      RC_ASSERT(world.in_wrong_size.count(item) == 0u);
+      RC_ASSERT(result == Server::ResultOf(item));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kyc::async
