@@ -17,8 +17,8 @@ class RealClock : public Clock {
 }  // namespace
 
 const Clock& SystemClock() {
-  static const RealClock* const clock = new RealClock;
-  return *clock;
+  static const RealClock& clock = *new RealClock;
+  return clock;
 }
 
 }  // namespace kyc::base

@@ -1,9 +1,11 @@
 #include "services/base/secret.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
+#include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,26 +13,68 @@
 namespace kyc::base {
 namespace {
 
-constexpr size_t kMaxFileBytes = 64 << 10;
+constexpr size_t kMaxFileBytes = 64 * 1024;
 
+// Overwrites all bytes a string holds, those past its end included: a short
+// string that was moved away leaves its text there.
 void Wipe(std::string& text) {
-  if (!text.empty()) OPENSSL_cleanse(text.data(), text.size());
+  text.resize(text.capacity());
+  OPENSSL_cleanse(text.data(), text.size());
   text.clear();
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  std::string text(kMaxFileBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad())
-    return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kMaxFileBytes) {
-    Wipe(text);
-    return absl::InvalidArgumentError(absl::StrCat(path, " is over 64 KiB"));
-  }
+// Wipes a string when it goes out of scope.
+class Wiper {
+ public:
+  explicit Wiper(std::string* text) : text_(text) {}
+  ~Wiper() { Wipe(*text_); }
+  Wiper(const Wiper&) = delete;
+  Wiper& operator=(const Wiper&) = delete;
+
+ private:
+  std::string* const text_;
+};
+
+// Takes one line break off the end.
+std::string_view WithoutLineBreak(std::string_view text) {
+  if (!text.ends_with('\n')) return text;
+  text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
   return text;
+}
+
+absl::Status CannotRead(const std::string& path, int error) {
+  return absl::NotFoundError(
+      absl::StrCat(path, ": cannot be read: ", strerror(error)));
+}
+
+// Reads a file that may be a pipe. `text` never grows, so that no copy of its
+// bytes is left behind in freed memory.
+absl::Status ReadFile(const std::string& path, std::string& text) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return CannotRead(path, errno);
+  text.resize(kMaxFileBytes + 1);
+  size_t size = 0;
+  int error = 0;
+  while (size < text.size()) {
+    const ssize_t n = read(fd, text.data() + size, text.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) error = errno;
+    if (n <= 0) break;
+    size += static_cast<size_t>(n);
+  }
+  close(fd);
+  if (error != 0) return CannotRead(path, error);
+  if (size > kMaxFileBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is larger than 64 KiB"));
+  }
+  text.resize(size);
+  return absl::OkStatus();
+}
+
+absl::Status IsEmpty(const std::string& path) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
 }
 
 }  // namespace
@@ -44,7 +88,6 @@ Secret& Secret::operator=(const Secret& other) {
 }
 
 Secret::Secret(Secret&& other) noexcept : text_(std::move(other.text_)) {
-  // A short string is copied, not moved: the source keeps its bytes.
   Wipe(other.text_);
 }
 
@@ -65,33 +108,28 @@ bool ConstantTimeEquals(std::string_view a, std::string_view b) {
 }
 
 absl::StatusOr<Secret> ReadSecretFile(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return text.status();
-  if (!text->empty() && text->back() == '\n') text->pop_back();
-  if (!text->empty() && text->back() == '\r') text->pop_back();
-  if (text->empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is empty"));
-  }
-  return Secret(*std::move(text));
+  std::string text;
+  Wiper wiper(&text);
+  if (absl::Status read = ReadFile(path, text); !read.ok()) return read;
+  const std::string_view secret = WithoutLineBreak(text);
+  if (secret.empty()) return IsEmpty(path);
+  return Secret(std::string(secret));
 }
 
 absl::StatusOr<std::vector<Secret>> ReadSecretLines(const std::string& path) {
-  absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return text.status();
+  std::string text;
+  Wiper wiper(&text);
+  if (absl::Status read = ReadFile(path, text); !read.ok()) return read;
   std::vector<Secret> secrets;
-  size_t begin = 0;
-  while (begin < text->size()) {
-    size_t end = text->find('\n', begin);
-    if (end == std::string::npos) end = text->size();
-    std::string line = text->substr(begin, end - begin);
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!line.empty()) secrets.emplace_back(std::move(line));
-    begin = end + 1;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    const size_t length = end == rest.npos ? rest.size() : end + 1;
+    const std::string_view line = WithoutLineBreak(rest.substr(0, length));
+    if (!line.empty()) secrets.emplace_back(std::string(line));
+    rest.remove_prefix(length);
   }
-  Wipe(*text);
-  if (secrets.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " holds no secret"));
-  }
+  if (secrets.empty()) return IsEmpty(path);
   return secrets;
 }
 
