@@ -1,14 +1,17 @@
 // HTTP/1.1 server over Boost.Beast's parser: what the gateway, the admin
 // ports and the sandbox provider listen with.
 //
-// One acceptor per loop (SO_REUSEPORT), a connection stays on the loop that
-// took it. Keep-alive, pipelining (answers in order), chunked requests,
-// Expect: 100-continue, HTTP/1.0. Malformed requests are answered through
-// the same error renderer as everything else, then the connection closes.
+// One acceptor per loop (SO_REUSEPORT; a unix socket has one, which deals its
+// connections out), a connection stays on its loop. Keep-alive, pipelining
+// (answers in order), chunked requests, Expect: 100-continue, HTTP/1.0.
+// Malformed requests are answered through the same error renderer as everything
+// else, then the connection closes.
 #ifndef KYC_SERVICES_ASYNC_HTTP_SERVER_H_
 #define KYC_SERVICES_ASYNC_HTTP_SERVER_H_
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,10 +21,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kyc/v1/errors.pb.h"
 #include "services/async/loop.h"
 #include "services/async/task.h"
-#include "services/base/trace.h"
-#include "kyc/v1/errors.pb.h"
 
 namespace kyc::async {
 
@@ -32,9 +34,11 @@ class ServerRequest {
   virtual ~ServerRequest() = default;
 
   virtual std::string_view method() const = 0;  // "GET"
-  virtual std::string_view target() const = 0;  // "/v0/a%20b?x=1"
-  std::string_view path() const;                // "/v0/a%20b", not decoded.
-  std::string_view query() const;               // "x=1" or ""
+  // In origin form, "/v0/a%20b?x=1", also where the request had a whole URL;
+  // "*" only with OPTIONS, "host:port" only with CONNECT.
+  virtual std::string_view target() const = 0;
+  std::string_view path() const;   // "/v0/a%20b", not decoded.
+  std::string_view query() const;  // "x=1" or ""
   // The first field of that name (any case), or nullopt.
   virtual std::optional<std::string_view> Header(
       std::string_view name) const = 0;
@@ -68,9 +72,10 @@ struct ServerResponse {
   bool close = false;  // Close the connection after this answer.
 };
 
-// Runs on the connection's loop. `loop_index` says which.
-using HttpHandler = std::function<Task<void>(
-    Loop& loop, ServerRequest& request, ServerResponse& response)>;
+// Runs on the connection's loop. An exception that leaves it is logged and
+// answered with ERROR_REASON_INTERNAL, as is a status outside 200..599.
+using HttpHandler = std::function<Task<void>(Loop& loop, ServerRequest& request,
+                                             ServerResponse& response)>;
 // Renders an error that the server itself found (bad request, timeout,
 // head too large). `path` is "" where it could not be read.
 using HttpErrorRenderer = std::function<void(
@@ -82,13 +87,17 @@ struct HttpServerOptions {
   size_t max_header_bytes = 16384;
   int max_header_fields = 100;
   int max_connections = 10000;  // Over all loops; more are answered 503.
-  std::chrono::seconds head_timeout{10};   // First byte to end of head.
-  std::chrono::seconds body_timeout{30};   // Without any progress.
+  std::chrono::seconds head_timeout{10};  // First byte to end of head.
+  // Without any progress; as a whole a body may take this much longer than
+  // it does at 1 KiB/s.
+  std::chrono::seconds body_timeout{30};
   std::chrono::seconds idle_timeout{75};   // Between requests.
   std::chrono::seconds write_timeout{30};  // Without any progress.
 };
 
-// Start and Stop from the thread that owns the server, not from a loop.
+// Start and Drain from the thread that owns the server, not from a loop.
+// Destroy it before the Runtime; the handler must outlive the loops' run, as
+// requests cut by Drain still end in it.
 class HttpServer {
  public:
   // A server on every loop of the runtime.
@@ -102,7 +111,9 @@ class HttpServer {
   int port() const;
   // Stops accepting, lets requests in flight end (their answers say
   // `Connection: close`), closes idle connections; whatever is left after
-  // `limit` is cut. Returns when no connection is left.
+  // `limit` is cut. Returns when no connection is left; a handler still at
+  // work then finishes without anybody to answer. Once; the destructor does
+  // it with a limit of 0 where it was not done.
   void Drain(std::chrono::milliseconds limit);
 
  private:
