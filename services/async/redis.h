@@ -1,14 +1,16 @@
-// Redis over hiredis' asynchronous API, as coroutines.
+// Redis as coroutines: Asio moves the bytes, hiredis parses the replies.
 //
 // One connection per loop, made and remade by itself. Commands of one loop
 // turn leave in one write. Each has a time limit of its own; a reply that
-// comes after it is dropped.
+// comes after it is dropped. A server that stays silent for two time limits
+// is left and connected to again.
 #ifndef KYC_SERVICES_ASYNC_REDIS_H_
 #define KYC_SERVICES_ASYNC_REDIS_H_
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,12 +23,13 @@
 
 namespace kyc::async {
 
-// One reply. Errors of the server are absl::Status, not replies.
+// One reply. An error is an absl::Status instead; kError stands only inside
+// an array (of a script, or of EXEC).
 struct RedisReply {
-  enum class Type { kNil, kString, kStatus, kInteger, kArray };
+  enum class Type { kNil, kString, kStatus, kInteger, kArray, kError };
   Type type = Type::kNil;
-  std::string text;       // kString, kStatus
-  int64_t integer = 0;    // kInteger
+  std::string text;                  // kString, kStatus, kError
+  int64_t integer = 0;               // kInteger
   std::vector<RedisReply> elements;  // kArray
 
   bool is_nil() const { return type == Type::kNil; }
@@ -43,6 +46,23 @@ class RedisScript {
  private:
   std::string source_;
   std::string sha1_;
+};
+
+// Commands that travel together. Add copies the words, which may hold any
+// bytes. A value.
+class RedisBatch {
+ public:
+  void Add(std::initializer_list<std::string_view> words);
+  void Add(const std::vector<std::string_view>& words);
+  void Add(const std::vector<std::string>& words);
+  // Makes room for commands of `bytes` bytes in all.
+  void Reserve(size_t bytes) { bytes_.reserve(bytes); }
+  size_t size() const { return size_; }
+
+ private:
+  friend class Redis;
+  std::string bytes_;  // As they go to the server.
+  size_t size_ = 0;
 };
 
 struct RedisOptions {
@@ -62,18 +82,21 @@ struct RedisOptions {
 };
 
 // A connection of one loop. Every call on the loop's thread; destroy it
-// there, or after the loop has stopped.
+// there (commands under way end with UNAVAILABLE), or after the loop has
+// stopped. What a call returns is to be awaited at once.
 class Redis {
  public:
-  // Starts to connect; commands given before it is connected wait for it
-  // within their time limit. Reconnects with back-off (50 ms to 2 s, jitter).
-  // Names are resolved by Asio: hiredis would block.
+  // Starts to connect, on the loop. Commands given before it is connected
+  // wait for it within their time limit, and end with UNAVAILABLE when the
+  // attempt fails. Reconnects with back-off (50 ms to 2 s, jitter); a command
+  // brings the next attempt forward to 100 ms after the last.
   Redis(Loop& loop, RedisOptions options);
   ~Redis();
 
   // Sends one command. Errors:
-  //   UNAVAILABLE        not connected, connection lost, LOADING, READONLY,
-  //                      OOM, MISCONF, BUSY or too many in flight: try later.
+  //   UNAVAILABLE        not connected, connection lost, too many in flight,
+  //                      LOADING, READONLY, OOM, MISCONF, BUSY, NOREPLICAS,
+  //                      MASTERDOWN, CLUSTERDOWN or TRYAGAIN: try later.
   //                      A lost connection leaves open whether it was done.
   //   DEADLINE_EXCEEDED  no reply in time; it may have been done.
   //   INTERNAL           any other error reply (WRONGTYPE, …).
@@ -83,8 +106,12 @@ class Redis {
   // The same with another time limit.
   Task<absl::StatusOr<RedisReply>> Command(std::vector<std::string> args,
                                            std::chrono::milliseconds timeout);
-  // Runs a script. Error replies the script makes itself come as INTERNAL
-  // with their whole first word.
+  // Sends all commands and waits for all replies, which come in the order of
+  // the commands, each with errors of its own as above. The time limit holds
+  // for the batch; what has come by then is kept.
+  Task<std::vector<absl::StatusOr<RedisReply>>> CommandMany(RedisBatch batch);
+  // Runs a script, which outlives the call. Error replies the script makes
+  // itself come as INTERNAL with their whole first word.
   Task<absl::StatusOr<RedisReply>> Eval(const RedisScript& script,
                                         std::vector<std::string> keys,
                                         std::vector<std::string> args);
@@ -103,11 +130,10 @@ class RedisSubscriber {
   // `on_message(channel, payload)` and `on_connected()` (after each connect,
   // when subscriptions stand again: messages in between are lost, so re-read
   // what you mirror) are called on the loop.
-  RedisSubscriber(Loop& loop, RedisOptions options,
-                  std::vector<std::string> channels,
-                  std::function<void(std::string_view, std::string_view)>
-                      on_message,
-                  std::function<void()> on_connected);
+  RedisSubscriber(
+      Loop& loop, RedisOptions options, std::vector<std::string> channels,
+      std::function<void(std::string_view, std::string_view)> on_message,
+      std::function<void()> on_connected);
   ~RedisSubscriber();
 
  private:
