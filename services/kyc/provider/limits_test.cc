@@ -104,8 +104,7 @@ TEST(TokenBucketTest, NeverMoreThanTheBurstInAnyWindow) {
 TEST(TokenBucketTest, ATokenNotWaitedForIsNotTaken) {
   TokenBucket bucket(2, seconds(5));
   EXPECT_EQ(bucket.Take(kStart, milliseconds(0)), milliseconds(0));
-  EXPECT_EQ(bucket.Take(kStart + seconds(1), milliseconds(0)),
-            milliseconds(0));
+  EXPECT_EQ(bucket.Take(kStart + seconds(1), milliseconds(0)), milliseconds(0));
   const SteadyTime now = kStart + seconds(2);
   EXPECT_EQ(bucket.Take(now, milliseconds(2999)), std::nullopt);
   EXPECT_EQ(bucket.Take(now, milliseconds(-5)), std::nullopt);

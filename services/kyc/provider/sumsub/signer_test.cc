@@ -55,8 +55,8 @@ constexpr Vector kVectors[] = {
      "/resources/applicants/66f1a0b2c3d4e5f60718293a/status/pending", "",
      "f89dea09090c7a6599aebb1f2f41cbe3e5cc7c91f01512b6833635c97bb1faa7"},
     {"V8", kOwn, kTime, "GET",
-     "/resources/inspections/66f1a0b2c3d4e5f60718293a/resources/1880042117",
-     "", "c9733b6080434ef36c822d16db9def4cd37061fcb6a8907adbcfdbbb6c61beb0"},
+     "/resources/inspections/66f1a0b2c3d4e5f60718293a/resources/1880042117", "",
+     "c9733b6080434ef36c822d16db9def4cd37061fcb6a8907adbcfdbbb6c61beb0"},
 };
 
 TEST(SignerTest, Vectors) {
@@ -71,15 +71,15 @@ TEST(SignerTest, Vectors) {
 TEST(SignerTest, BinaryBody) {
   const std::string dashes = "------kycBoundary0001";
   const std::string disposition = "\r\nContent-Disposition: form-data; name=";
-  std::string body = dashes + disposition + "\"metadata\"\r\n" +
-                     "Content-Type: application/json\r\n\r\n" +
-                     R"({"idDocType":"ID_CARD","idDocSubType":"FRONT_SIDE",)" +
-                     R"("country":"GBR"})" + "\r\n" + dashes + disposition +
-                     "\"content\"; filename=\"front.jpg\"\r\n" +
-                     "Content-Type: image/jpeg\r\n\r\n" +
-                     std::string(
-                         "\xff\xd8\xff\xe0\x00\x10JFIF\x00\r\n--\xff\xd9", 17) +
-                     "\r\n" + dashes + "--\r\n";
+  std::string body =
+      dashes + disposition + "\"metadata\"\r\n" +
+      "Content-Type: application/json\r\n\r\n" +
+      R"({"idDocType":"ID_CARD","idDocSubType":"FRONT_SIDE",)" +
+      R"("country":"GBR"})" + "\r\n" + dashes + disposition +
+      "\"content\"; filename=\"front.jpg\"\r\n" +
+      "Content-Type: image/jpeg\r\n\r\n" +
+      std::string("\xff\xd8\xff\xe0\x00\x10JFIF\x00\r\n--\xff\xd9", 17) +
+      "\r\n" + dashes + "--\r\n";
   ASSERT_EQ(body.size(), 340u);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(body.data()), body.size(),

@@ -18,7 +18,7 @@ struct Options {
   std::string base_url;  // "https://api.sumsub.com", no trailing slash.
   base::Secret app_token;
   base::Secret secret_key;
-  std::string support_address;  // For ${clientSupportEmail}.
+  std::string support_address;              // For ${clientSupportEmail}.
   std::chrono::milliseconds timeout{5000};  // Of one operation, retries
                                             // included.
 };
@@ -26,8 +26,7 @@ struct Options {
 // The client of one loop. `http`, `limits` and `clock` outlive it; `limits`
 // (breaker, buckets, concurrency) is shared by all loops.
 std::unique_ptr<Provider> MakeProvider(async::Loop& loop,
-                                       async::HttpClient& http,
-                                       Limits& limits,
+                                       async::HttpClient& http, Limits& limits,
                                        const base::Clock& clock,
                                        Options options);
 

@@ -14,32 +14,23 @@ namespace kyc::provider::sumsub {
 // What a webhook says, before the record and the configured levels are known.
 struct WebhookEvent {
   std::string user_id;       // externalUserId; may be empty.
-  std::string applicant_id;  // May be empty.
+  std::string applicant_id;  // May be empty; else IsApplicantId.
   std::string level;
-  std::string type;          // "applicantReviewed", …
+  std::string type;  // "applicantReviewed", …
   // What it means; a decision's kind is before ClassifyApproval.
   domain::EventKind kind = domain::EventKind::kApplicantKnown;
   // createdAtMs, else createdAt. Absent: the provider must be asked.
   std::optional<int64_t> time_ms;
-  std::string reason;        // moderationComment, made for the user.
+  std::string reason;  // moderationComment, made for the user.
 };
 
 // Reads a body. nullopt for what concerns no verification: not JSON, not an
 // object, an unknown type, an action's event (applicantAction…), a test
-// message. `support_address` replaces ${clientSupportEmail} in the comment.
-// Lenient on types: sandboxMode and times come as text, number or null.
+// message, neither user nor applicant named. `support_address` replaces
+// ${clientSupportEmail} in the comment. Lenient on types: sandboxMode and times
+// come as text, number or null.
 std::optional<WebhookEvent> ParseWebhook(std::string_view body,
                                          std::string_view support_address);
-
-// "2025-03-02 10:21:44.204" (UTC), "2025-03-02 10:21:44+0000", "2025-03-02
-// 10:21:44", "2025-03-02", RFC 3339, or epoch milliseconds as digits.
-// nullopt for anything else, before 2000 or after 2100.
-std::optional<int64_t> ParseTime(std::string_view text);
-
-// The comment as shown to the user: placeholder replaced, control characters
-// but line breaks removed, at most 1000 bytes at a character's border.
-std::string UserReason(std::string_view moderation_comment,
-                       std::string_view support_address);
 
 }  // namespace kyc::provider::sumsub
 
