@@ -1,234 +1,146 @@
 #include "services/base/json.h"
 
-#include <rapidjson/document.h>
-#include <rapidjson/error/error.h>
-#include <rapidjson/memorystream.h>
+#include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <string>
-#include <unordered_set>
+#include <cstring>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/base/utf8.h"
 
 namespace kyc::base {
 namespace {
 
-constexpr char kHex[] = "0123456789abcdef";
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+enum class Kind : uint8_t {
+  kNull,
+  kFalse,
+  kTrue,
+  kNumber,
+  kString,
+  kObject,
+  kArray,
+};
 
-// What stands behind the backslash for each ASCII byte: 0 as it is, 'u' for
-// \u00xx.
-constexpr std::array<char, 128> kEscapes = [] {
-  std::array<char, 128> escapes{};
-  for (int c = 0; c < 0x20; ++c) escapes[c] = 'u';
-  escapes['\b'] = 'b';
-  escapes['\f'] = 'f';
-  escapes['\n'] = 'n';
-  escapes['\r'] = 'r';
-  escapes['\t'] = 't';
-  escapes['"'] = '"';
-  escapes['\\'] = '\\';
-  escapes[0x7f] = 'u';
-  return escapes;
-}();
+// One value. A document is its values in the order of their text, so a
+// container's children follow it, and the next sibling is `nodes` further on.
+struct Node {
+  uint32_t key_at = 0;  // In an object: the member's name.
+  uint32_t key_size = 0;
+  uint32_t text_at = 0;  // Of a string or number.
+  uint32_t text_size = 0;
+  uint32_t nodes = 1;  // This one and all it contains.
+  Kind kind = Kind::kNull;
+};
 
-// Length of the valid UTF-8 sequence at the front of `text`, or 0.
-size_t SequenceLength(std::string_view text) {
-  const auto byte = [&](size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const auto tail = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const unsigned c = byte(0);
-  if (c < 0x80) return 1;
-  if (c >= 0xc2 && c <= 0xdf) return tail(1) ? 2 : 0;
-  if (c >= 0xe0 && c <= 0xef) {
-    const unsigned low = c == 0xe0 ? 0xa0 : 0x80;
-    const unsigned high = c == 0xed ? 0x9f : 0xbf;
-    return byte(1) >= low && byte(1) <= high && tail(2) ? 3 : 0;
-  }
-  if (c >= 0xf0 && c <= 0xf4) {
-    const unsigned low = c == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = c == 0xf4 ? 0x8f : 0xbf;
-    return byte(1) >= low && byte(1) <= high && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
+std::string_view KeyOf(const char* text, const Node& node) {
+  return {text + node.key_at, node.key_size};
 }
 
-void AppendEscaped(std::string_view text, std::string* out) {
-  out->push_back('"');
-  size_t begin = 0;  // Of the run that is copied as it is.
-  for (size_t i = 0; i < text.size();) {
-    const unsigned char c = text[i];
-    if (c < 0x80) {
-      if (kEscapes[c] == 0) {
-        ++i;
-        continue;
-      }
-      out->append(text, begin, i - begin);
-      out->push_back('\\');
-      out->push_back(kEscapes[c]);
-      if (kEscapes[c] == 'u') {
-        out->append("00");
-        out->push_back(kHex[c >> 4]);
-        out->push_back(kHex[c & 15]);
-      }
-      begin = ++i;
-      continue;
-    }
-    const size_t length = SequenceLength(text.substr(i));
-    if (length > 0) {
-      i += length;
-      continue;
-    }
-    out->append(text, begin, i - begin);
-    out->append(kReplacement);
-    begin = ++i;
-  }
-  out->append(text, begin, text.size() - begin);
-  out->push_back('"');
-}
+const Node* AsNode(const void* node) { return static_cast<const Node*>(node); }
 
-using Value = rapidjson::Value;
-
-const Value* ToValue(const void* node) {
-  return static_cast<const Value*>(node);
-}
-
-// Builds the document while it watches what RapidJSON does not: depth and
-// repeated keys.
+// Takes RapidJSON's events. A method's `false` ends the parse.
 class Builder {
  public:
-  Builder(rapidjson::Document& document, int max_depth)
-      : document_(document), max_depth_(max_depth) {}
+  Builder(const char* text, int max_depth, std::vector<Node>& nodes)
+      : text_(text), max_depth_(max_depth), nodes_(nodes) {}
 
-  bool Null() { return document_.Null(); }
-  bool Bool(bool value) { return document_.Bool(value); }
-  bool Int(int value) { return document_.Int(value); }
-  bool Uint(unsigned value) { return document_.Uint(value); }
-  bool Int64(int64_t value) { return document_.Int64(value); }
-  bool Uint64(uint64_t value) { return document_.Uint64(value); }
-  bool Double(double value) {
-    return std::isfinite(value) && document_.Double(value);
+  // Why the builder ended the parse; nullptr if it did not.
+  const char* problem() const { return problem_; }
+
+  bool Null() { return Add(Kind::kNull); }
+  bool Bool(bool value) { return Add(value ? Kind::kTrue : Kind::kFalse); }
+  bool RawNumber(const char* digits, rapidjson::SizeType size, bool) {
+    return Add(Kind::kNumber, digits, size);
   }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }
   bool String(const char* text, rapidjson::SizeType size, bool) {
-    return document_.String(text, size, true);
-  }
-  bool StartObject() {
-    keys_.emplace_back();
-    return Deeper() && document_.StartObject();
+    return CheckText(text, size) && Add(Kind::kString, text, size);
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
-    return keys_.back().emplace(text, size).second &&
-           document_.Key(text, size, true);
+    key_at_ = Offset(text);
+    key_size_ = size;
+    return CheckText(text, size);
   }
-  bool EndObject(rapidjson::SizeType members) {
-    keys_.pop_back();
-    --depth_;
-    return document_.EndObject(members);
-  }
-  bool StartArray() { return Deeper() && document_.StartArray(); }
-  bool EndArray(rapidjson::SizeType elements) {
-    --depth_;
-    return document_.EndArray(elements);
-  }
+  bool StartObject() { return Open(Kind::kObject); }
+  bool StartArray() { return Open(Kind::kArray); }
+  bool EndObject(rapidjson::SizeType) { return CheckKeys() && Close(); }
+  bool EndArray(rapidjson::SizeType) { return Close(); }
+
+  // Never called: numbers come as RawNumber.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
 
  private:
-  bool Deeper() { return ++depth_ <= max_depth_; }
+  uint32_t Offset(const char* text) const {
+    return static_cast<uint32_t>(text - text_);
+  }
 
-  rapidjson::Document& document_;
+  bool Fail(const char* problem) {
+    problem_ = problem;
+    return false;
+  }
+
+  // Checked after unescaping: RapidJSON lets \uDC00 alone through.
+  bool CheckText(const char* text, size_t size) {
+    return IsUtf8({text, size}) || Fail("text that is not UTF-8");
+  }
+
+  bool Add(Kind kind, const char* text = nullptr, uint32_t size = 0) {
+    nodes_.push_back({.key_at = key_at_,
+                      .key_size = key_size_,
+                      .text_at = text == nullptr ? 0 : Offset(text),
+                      .text_size = size,
+                      .kind = kind});
+    key_at_ = key_size_ = 0;
+    return true;
+  }
+
+  bool Open(Kind kind) {
+    if (open_.size() >= static_cast<size_t>(max_depth_)) {
+      return Fail("nesting over the limit");
+    }
+    open_.push_back(nodes_.size());
+    return Add(kind);
+  }
+
+  bool Close() {
+    nodes_[open_.back()].nodes =
+        static_cast<uint32_t>(nodes_.size() - open_.back());
+    open_.pop_back();
+    return true;
+  }
+
+  // By sorting: the sender chooses how many keys there are.
+  bool CheckKeys() {
+    keys_.clear();
+    for (size_t i = open_.back() + 1; i < nodes_.size(); i += nodes_[i].nodes) {
+      keys_.push_back(KeyOf(text_, nodes_[i]));
+    }
+    std::sort(keys_.begin(), keys_.end());
+    return std::adjacent_find(keys_.begin(), keys_.end()) == keys_.end() ||
+           Fail("a repeated key");
+  }
+
+  const char* const text_;
   const int max_depth_;
-  int depth_ = 0;
-  std::vector<std::unordered_set<std::string>> keys_;
+  std::vector<Node>& nodes_;
+  std::vector<size_t> open_;  // Containers not closed yet.
+  std::vector<std::string_view> keys_;
+  uint32_t key_at_ = 0;  // Of the member whose value comes next.
+  uint32_t key_size_ = 0;
+  const char* problem_ = nullptr;
 };
 
 }  // namespace
 
-void JsonWriter::Separate() {
-  if (!first_ && !after_key_) out_->push_back(',');
-  first_ = false;
-  after_key_ = false;
-}
-
-JsonWriter& JsonWriter::BeginObject() {
-  Separate();
-  out_->push_back('{');
-  first_ = true;
-  return *this;
-}
-
-JsonWriter& JsonWriter::EndObject() {
-  out_->push_back('}');
-  first_ = false;
-  return *this;
-}
-
-JsonWriter& JsonWriter::BeginArray() {
-  Separate();
-  out_->push_back('[');
-  first_ = true;
-  return *this;
-}
-
-JsonWriter& JsonWriter::EndArray() {
-  out_->push_back(']');
-  first_ = false;
-  return *this;
-}
-
-JsonWriter& JsonWriter::Key(std::string_view key) {
-  Separate();
-  AppendEscaped(key, out_);
-  out_->push_back(':');
-  after_key_ = true;
-  return *this;
-}
-
-JsonWriter& JsonWriter::String(std::string_view text) {
-  Separate();
-  AppendEscaped(text, out_);
-  return *this;
-}
-
-JsonWriter& JsonWriter::Int(int64_t value) {
-  Separate();
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out_->append(digits, end - digits);
-  return *this;
-}
-
-JsonWriter& JsonWriter::Double(double value) {
-  if (!std::isfinite(value)) return Null();  // JSON has neither NaN nor Inf.
-  Separate();
-  char digits[40];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out_->append(digits, end - digits);
-  return *this;
-}
-
-JsonWriter& JsonWriter::Bool(bool value) {
-  Separate();
-  out_->append(value ? "true" : "false");
-  return *this;
-}
-
-JsonWriter& JsonWriter::Null() {
-  Separate();
-  out_->append("null");
-  return *this;
-}
-
-JsonWriter& JsonWriter::Raw(std::string_view json) {
-  Separate();
-  out_->append(json);
-  return *this;
-}
-
 struct JsonDocument::Impl {
-  rapidjson::Document document;
+  std::string text;  // Strings are unescaped in place.
+  std::vector<Node> nodes;
 };
 
 JsonDocument::JsonDocument(std::unique_ptr<Impl> impl)
@@ -243,66 +155,67 @@ absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text) {
 
 absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text,
                                                  const Limits& limits) {
-  if (text.size() > limits.max_bytes) {
-    return absl::InvalidArgumentError("JSON text is too large");
+  // Offsets have 32 bits.
+  if (text.size() > std::min<size_t>(limits.max_bytes, UINT32_MAX)) {
+    return absl::InvalidArgumentError("JSON: size over the limit");
   }
-  // RapidJSON takes a NUL for the end of its input.
-  if (text.find('\0') != std::string_view::npos) {
-    return absl::InvalidArgumentError("JSON text holds a NUL");
+  // The in-place stream takes a NUL for the end of the text.
+  if (text.find('\0') != text.npos) {
+    return absl::InvalidArgumentError("JSON: a NUL byte");
   }
   auto impl = std::make_unique<Impl>();
-  rapidjson::MemoryStream bytes(text.data(), text.size());
-  rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream>
-      stream(bytes);
+  impl->text = text;
+  rapidjson::InsituStringStream stream(impl->text.data());
   rapidjson::Reader reader;
-  bool well_formed = false;
-  // The document takes the events of a generator as its content.
-  auto generate = [&](rapidjson::Document& document) {
-    Builder builder(document, limits.max_depth);
-    well_formed =
-        !reader
-             .Parse<rapidjson::kParseIterativeFlag |
-                    rapidjson::kParseValidateEncodingFlag |
-                    rapidjson::kParseFullPrecisionFlag>(stream, builder)
-             .IsError();
-    return well_formed;
-  };
-  impl->document.Populate(generate);
-  if (!well_formed) {
+  Builder builder(impl->text.data(), limits.max_depth, impl->nodes);
+  // Iterative: the sender chooses the depth, so it must not be the stack's.
+  const rapidjson::ParseResult result =
+      reader
+          .Parse<rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
+                 rapidjson::kParseNumbersAsStringsFlag>(stream, builder);
+  if (!result) {
+    const char* problem = builder.problem() != nullptr
+                              ? builder.problem()
+                              : rapidjson::GetParseError_En(result.Code());
     return absl::InvalidArgumentError(
-        "not one JSON value, too deep, or a key stands twice");
+        absl::StrCat("JSON: ", problem, " at byte ", result.Offset()));
   }
   return JsonDocument(std::move(impl));
 }
 
 JsonValue JsonDocument::root() const {
-  return JsonValue(static_cast<const Value*>(&impl_->document));
+  return JsonValue(impl_->text.data(), impl_->nodes.data());
 }
 
 bool JsonValue::IsNull() const {
-  return node_ != nullptr && ToValue(node_)->IsNull();
+  return exists() && AsNode(node_)->kind == Kind::kNull;
 }
+
 bool JsonValue::IsObject() const {
-  return node_ != nullptr && ToValue(node_)->IsObject();
+  return exists() && AsNode(node_)->kind == Kind::kObject;
 }
+
 bool JsonValue::IsArray() const {
-  return node_ != nullptr && ToValue(node_)->IsArray();
+  return exists() && AsNode(node_)->kind == Kind::kArray;
 }
 
 JsonValue JsonValue::operator[](std::string_view key) const {
-  if (!IsObject()) return JsonValue();
-  const Value& object = *ToValue(node_);
-  const Value name(rapidjson::StringRef(
-      key.data(), static_cast<rapidjson::SizeType>(key.size())));
-  const auto it = object.FindMember(name);
-  return it == object.MemberEnd() ? JsonValue() : JsonValue(&it->value);
+  if (!IsObject()) return {};
+  const Node* const begin = AsNode(node_);
+  const Node* const end = begin + begin->nodes;
+  for (const Node* child = begin + 1; child != end; child += child->nodes) {
+    if (KeyOf(text_, *child) == key) return JsonValue(text_, child);
+  }
+  return {};
 }
 
 std::vector<JsonValue> JsonValue::Elements() const {
   std::vector<JsonValue> elements;
   if (!IsArray()) return elements;
-  for (const Value& element : ToValue(node_)->GetArray()) {
-    elements.push_back(JsonValue(&element));
+  const Node* const begin = AsNode(node_);
+  const Node* const end = begin + begin->nodes;
+  for (const Node* child = begin + 1; child != end; child += child->nodes) {
+    elements.push_back(JsonValue(text_, child));
   }
   return elements;
 }
@@ -310,28 +223,46 @@ std::vector<JsonValue> JsonValue::Elements() const {
 std::vector<std::pair<std::string_view, JsonValue>> JsonValue::Members() const {
   std::vector<std::pair<std::string_view, JsonValue>> members;
   if (!IsObject()) return members;
-  for (const auto& member : ToValue(node_)->GetObject()) {
-    members.emplace_back(std::string_view(member.name.GetString(),
-                                          member.name.GetStringLength()),
-                         JsonValue(&member.value));
+  const Node* const begin = AsNode(node_);
+  const Node* const end = begin + begin->nodes;
+  for (const Node* child = begin + 1; child != end; child += child->nodes) {
+    members.emplace_back(KeyOf(text_, *child), JsonValue(text_, child));
   }
   return members;
 }
 
 std::optional<std::string_view> JsonValue::AsString() const {
-  if (node_ == nullptr || !ToValue(node_)->IsString()) return std::nullopt;
-  return std::string_view(ToValue(node_)->GetString(),
-                          ToValue(node_)->GetStringLength());
+  if (!exists() || AsNode(node_)->kind != Kind::kString) return std::nullopt;
+  return std::string_view(text_ + AsNode(node_)->text_at,
+                          AsNode(node_)->text_size);
+}
+
+std::optional<std::string_view> JsonValue::AsNumberText() const {
+  if (!exists() || AsNode(node_)->kind != Kind::kNumber) return std::nullopt;
+  return std::string_view(text_ + AsNode(node_)->text_at,
+                          AsNode(node_)->text_size);
 }
 
 std::optional<int64_t> JsonValue::AsInt() const {
-  if (node_ == nullptr || !ToValue(node_)->IsInt64()) return std::nullopt;
-  return ToValue(node_)->GetInt64();
+  const std::optional<std::string_view> digits = AsNumberText();
+  if (!digits.has_value()) return std::nullopt;
+  const char* const end = digits->data() + digits->size();
+  int64_t value = 0;
+  const auto [stop, error] = std::from_chars(digits->data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
 }
 
 std::optional<bool> JsonValue::AsBool() const {
-  if (node_ == nullptr || !ToValue(node_)->IsBool()) return std::nullopt;
-  return ToValue(node_)->GetBool();
+  if (!exists()) return std::nullopt;
+  switch (AsNode(node_)->kind) {
+    case Kind::kFalse:
+      return false;
+    case Kind::kTrue:
+      return true;
+    default:
+      return std::nullopt;
+  }
 }
 
 }  // namespace kyc::base

@@ -30,7 +30,7 @@ class JsonWriter {
   JsonWriter& Key(std::string_view key);
   JsonWriter& String(std::string_view text);
   JsonWriter& Int(int64_t value);
-  JsonWriter& Double(double value);
+  JsonWriter& Double(double value);  // null if not finite
   JsonWriter& Bool(bool value);
   JsonWriter& Null();
   // A value that is JSON already.
@@ -40,7 +40,7 @@ class JsonWriter {
   void Separate();
 
   std::string* const out_;
-  bool first_ = true;      // No comma is due before the next value.
+  bool first_ = true;  // No comma is due before the next value.
   bool after_key_ = false;
 };
 
@@ -94,8 +94,10 @@ class JsonValue {
   std::vector<std::pair<std::string_view, JsonValue>> Members() const;
 
   std::optional<std::string_view> AsString() const;
-  // Integral numbers within int64 only.
+  // Numbers written without fraction and exponent, within int64.
   std::optional<int64_t> AsInt() const;
+  // Any number, as it is written.
+  std::optional<std::string_view> AsNumberText() const;
   std::optional<bool> AsBool() const;
 
   std::string StringOr(std::string_view fallback) const {
@@ -104,7 +106,9 @@ class JsonValue {
 
  private:
   friend class JsonDocument;
-  explicit JsonValue(const void* node) : node_(node) {}
+  JsonValue(const char* text, const void* node) : text_(text), node_(node) {}
+
+  const char* text_ = nullptr;  // The document's.
   const void* node_ = nullptr;
 };
 
