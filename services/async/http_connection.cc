@@ -125,8 +125,9 @@ Task<void> HttpConnection::Serve(std::shared_ptr<HttpConnection> self,
   if (refuse) {
     self->AnswerError(v1::ERROR_REASON_UNAVAILABLE);
   } else {
-    bool more = true;
-    while (more) more = co_await self->ServeRequest();
+    Next next = Next::kRequest;
+    while (next == Next::kRequest) next = co_await self->ServeRequest();
+    if (next == Next::kClose) co_return;
   }
   co_await self->Finish();
 }
@@ -154,7 +155,7 @@ void HttpConnection::Cut() {
   token_.Release();
 }
 
-Task<bool> HttpConnection::ServeRequest() {
+Task<HttpConnection::Next> HttpConnection::ServeRequest() {
   buffer_.Unpin();
   head_started_ = {};
   parser_.emplace(state_->limits, &head_);
@@ -164,13 +165,14 @@ Task<bool> HttpConnection::ServeRequest() {
     is_idle_ = false;
     if (filled == Filled::kTimeout && !buffer_.empty()) {
       AnswerError(v1::ERROR_REASON_REQUEST_TIMEOUT);
+      co_return Next::kFinish;
     }
-    if (filled != Filled::kSome) co_return false;
+    if (filled != Filled::kSome) co_return Next::kClose;
     progress = ParseHead();
   }
   if (progress != RequestParser::Progress::kDone) {
     AnswerError(ReasonOf(progress));
-    co_return false;
+    co_return Next::kFinish;
   }
   co_return co_await RunHandler();
 }
@@ -200,7 +202,7 @@ HttpConnection::Clock::time_point HttpConnection::HeadDeadline() {
   return head_started_ + state_->options.head_timeout;
 }
 
-Task<bool> HttpConnection::RunHandler() {
+Task<HttpConnection::Next> HttpConnection::RunHandler() {
   body_done_ = !head_.has_body;
   continue_due_ = head_.has_body && head_.expects_continue;
   body_error_ = absl::OkStatus();
@@ -229,20 +231,23 @@ Task<bool> HttpConnection::RunHandler() {
   }
   if (failed) {
     AnswerError(v1::ERROR_REASON_INTERNAL);
-    co_return false;
+    co_return Next::kFinish;
   }
 
   const bool keep_alive = head_.keep_alive && !response.close &&
                           !state_->draining && body_error_.ok() &&
                           (body_done_ || DrainsQuickly());
   Answer(response, keep_alive);
-  if (!keep_alive || is_broken_) co_return false;
+  if (!keep_alive) co_return Next::kFinish;
   if (!body_done_) {
     const bool drained = co_await DrainBody();
-    if (!drained) co_return false;
+    if (!drained) co_return Next::kFinish;
   }
-  if (out_.size() - sent_ < kMaxHeldBack) co_return true;
-  co_return co_await Flush();
+  if (out_.size() - sent_ >= kMaxHeldBack) {
+    const bool flushed = co_await Flush();
+    if (!flushed) co_return Next::kClose;
+  }
+  co_return is_broken_ ? Next::kClose : Next::kRequest;
 }
 
 Task<HttpConnection::Filled> HttpConnection::Fill(Clock::time_point deadline,
@@ -408,8 +413,8 @@ Task<absl::Status> HttpConnection::ReadPiece(std::string* sink, size_t room) {
 HttpConnection::Clock::time_point HttpConnection::BodyDeadline(
     Clock::time_point now) const {
   const Clock::duration limit = state_->options.body_timeout;
-  const Clock::duration earned =
-      std::chrono::seconds(body_received_ / kMinBodyBytesPerSecond);
+  const Clock::duration earned = std::chrono::seconds(
+      std::min<uint64_t>(body_received_ / kMinBodyBytesPerSecond, 1 << 20));
   return now + std::min(limit, limit + earned - body_waited_);
 }
 

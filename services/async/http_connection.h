@@ -97,6 +97,9 @@ class HttpConnection final : private ServerRequest {
 
  private:
   enum class Filled { kSome, kEnd, kTimeout };
+  // After a request: serve another, end in good order, or end at once, as
+  // there is nothing to send or nobody to take it.
+  enum class Next { kRequest, kFinish, kClose };
   enum class Written { kAll, kBlocked, kFailed };
 
   // ServerRequest.
@@ -112,9 +115,8 @@ class HttpConnection final : private ServerRequest {
   Task<absl::StatusOr<std::string>> ReadBody(size_t max_bytes) override;
   Task<absl::StatusOr<std::string>> ReadSome(size_t max_bytes) override;
 
-  // Each answers one request and says whether another may follow.
-  Task<bool> ServeRequest();
-  Task<bool> RunHandler();
+  Task<Next> ServeRequest();
+  Task<Next> RunHandler();
 
   RequestParser::Progress ParseHead();
   Clock::time_point HeadDeadline();

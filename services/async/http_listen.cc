@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -74,12 +75,18 @@ Descriptor Bind(const sockaddr* address, socklen_t size, bool shared) {
 
 absl::StatusOr<Listening> ListenTcp(std::string_view address, int sockets) {
   const size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon + 1 == address.size()) {
+  if (colon == std::string_view::npos) {
     return absl::InvalidArgumentError("not host:port or unix:/path: " +
                                       std::string(address));
   }
   std::string host(address.substr(0, colon));
   const std::string port(address.substr(colon + 1));
+  uint16_t number = 0;
+  const auto parsed =
+      std::from_chars(port.data(), port.data() + port.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size()) {
+    return absl::InvalidArgumentError("not a port: " + std::string(address));
+  }
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   }
