@@ -11,6 +11,7 @@
 #include "services/async/grpc_server_stream.h"
 #include "services/async/grpc_status.h"
 #include "services/async/rpc_metrics.h"
+#include "services/base/error.h"
 #include "services/base/log.h"
 
 namespace kyc::async {
@@ -23,6 +24,9 @@ using Handler = std::function<Task<absl::Status>(CallContext)>;
 
 // The longest a unary call may take, whatever its client allows.
 constexpr std::chrono::seconds kLongestCall(30);
+
+// How long a cancelled stream's last write may take.
+constexpr std::chrono::milliseconds kLastWrite(500);
 
 class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
@@ -130,7 +134,7 @@ void StreamRegistry::CancelAll() {
     open = open_;
   }
   for (const auto& stream : open) {
-    stream->Cancel(absl::UnavailableError("draining"));
+    stream->Cancel(base::Error(v1::ERROR_REASON_UNAVAILABLE));
   }
 }
 
@@ -151,7 +155,7 @@ namespace internal {
 void StreamCore::Start(std::string_view method, Handler handler,
                        std::function<void(const grpc::Status&)> finish) {
   if (!registry_.Add(shared_from_this())) {
-    Cancel(absl::UnavailableError("draining"));
+    Cancel(base::Error(v1::ERROR_REASON_UNAVAILABLE));
   }
   loop_.Spawn(Serve(
       rpc_, method,
@@ -208,11 +212,15 @@ void StreamCore::Cancel(absl::Status why) {
       [self = shared_from_this(), why = std::move(why)] { self->End(why); });
 }
 
+Task<void> StreamCore::CutOff(std::shared_ptr<StreamCore> self) {
+  co_await Sleep(kLastWrite);
+  if (self->open_ && self->write_ != nullptr) self->rpc_->TryCancel();
+}
+
 void StreamCore::End(const absl::Status& why) {
   if (!open_ || cancelled()) return;
   end_ = why;
-  // A client that does not read would hold the write, and us, for ever.
-  if (write_ != nullptr) rpc_->TryCancel();
+  if (write_ != nullptr) loop_.Spawn(CutOff(shared_from_this()));
   if (auto callback = std::exchange(on_cancelled_, nullptr)) callback();
 }
 

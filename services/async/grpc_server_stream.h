@@ -44,6 +44,9 @@ class StreamCore : public std::enable_shared_from_this<StreamCore> {
       std::function<Task<absl::Status>(CallContext)> handler,
       CallContext context);
   void End(const absl::Status& why);
+  // Lets a last write through, if its client reads at all: one that does not
+  // would hold the stream for ever.
+  static Task<void> CutOff(std::shared_ptr<StreamCore> self);
 
   grpc::CallbackServerContext* const rpc_;
   Loop& loop_;
