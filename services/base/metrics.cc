@@ -18,11 +18,11 @@ namespace kyc::base {
 namespace {
 
 // Threads share a cell only when there are more of them than cells.
-constexpr int kShards = 16;
+constexpr unsigned kShards = 16;
 
-int Shard() {
-  static std::atomic<int> next{0};
-  thread_local const int shard = next.fetch_add(1) % kShards;
+unsigned Shard() {
+  static std::atomic<unsigned> next{0};
+  thread_local const unsigned shard = next.fetch_add(1) % kShards;
   return shard;
 }
 
@@ -57,8 +57,12 @@ class ShardedCounter : public Counter, public Metric {
 
 class AtomicGauge : public Gauge, public Metric {
  public:
-  void Set(int64_t value) override { value_ = value; }
-  void Add(int64_t delta) override { value_ += delta; }
+  void Set(int64_t value) override {
+    value_.store(value, std::memory_order_relaxed);
+  }
+  void Add(int64_t delta) override {
+    value_.fetch_add(delta, std::memory_order_relaxed);
+  }
   prometheus::ClientMetric Collect() const override {
     prometheus::ClientMetric metric;
     metric.gauge.value = static_cast<double>(value_.load());
@@ -69,13 +73,33 @@ class AtomicGauge : public Gauge, public Metric {
   std::atomic<int64_t> value_{0};
 };
 
-constexpr std::array<double, 15> kLatencyBounds = {
+// A number that lives elsewhere.
+class ReadValue : public Metric {
+ public:
+  ReadValue(MetricKind kind, std::function<double()> read)
+      : kind_(kind), read_(std::move(read)) {}
+  prometheus::ClientMetric Collect() const override {
+    prometheus::ClientMetric metric;
+    (kind_ == MetricKind::kCounter ? metric.counter.value
+                                   : metric.gauge.value) = read_();
+    return metric;
+  }
+
+ private:
+  const MetricKind kind_;
+  const std::function<double()> read_;
+};
+
+constexpr std::array<double, 16> kLatencyBounds = {
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-    0.05,   0.1,     0.25,   0.5,   1,      2.5,   10};
+    0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10};
+// Keeps the sum below within 64 bits; also takes NaN's place.
+constexpr double kLongest = 1e6;
 
 class ShardedHistogram : public Histogram, public Metric {
  public:
   void Observe(double value) override {
+    if (!(value < kLongest)) value = kLongest;
     Part& part = parts_[Shard()];
     const size_t bucket =
         std::lower_bound(kLatencyBounds.begin(), kLatencyBounds.end(), value) -
@@ -116,9 +140,15 @@ class ShardedHistogram : public Histogram, public Metric {
 
 struct Family {
   std::string help;
-  prometheus::MetricType type;
+  prometheus::MetricType type = prometheus::MetricType::Untyped;
   std::map<MetricLabels, std::unique_ptr<Metric>> metrics;
 };
+
+[[noreturn]] void AbortForTwoKinds(std::string_view name) {
+  std::fprintf(stderr, "metric %.*s has two kinds\n",
+               static_cast<int>(name.size()), name.data());
+  std::abort();
+}
 
 class Registry {
  public:
@@ -127,21 +157,23 @@ class Registry {
          prometheus::MetricType type, MetricLabels labels) {
     std::sort(labels.begin(), labels.end());
     MutexLock lock(&mutex_);
-    Family& family = families_[std::string(name)];
-    if (family.metrics.empty()) {
-      family.help = help;
-      family.type = type;
-    } else if (family.type != type) {
-      std::fprintf(stderr, "metric %.*s has two kinds\n",
-                   static_cast<int>(name.size()), name.data());
-      std::abort();
-    }
-    std::unique_ptr<Metric>& metric = family.metrics[labels];
+    std::unique_ptr<Metric>& metric =
+        FamilyOf(name, help, type).metrics[labels];
     if (!metric) metric = std::make_unique<T>();
-    return static_cast<T*>(metric.get());
+    T* const typed = dynamic_cast<T*>(metric.get());
+    if (typed == nullptr) AbortForTwoKinds(name);
+    return typed;
   }
 
-  std::string Render() {
+  void Set(std::string_view name, std::string_view help,
+           prometheus::MetricType type, MetricLabels labels,
+           std::unique_ptr<Metric> metric) {
+    std::sort(labels.begin(), labels.end());
+    MutexLock lock(&mutex_);
+    FamilyOf(name, help, type).metrics[labels] = std::move(metric);
+  }
+
+  std::string Render() const {
     std::vector<prometheus::MetricFamily> families;
     {
       MutexLock lock(&mutex_);
@@ -163,7 +195,20 @@ class Registry {
   }
 
  private:
-  Mutex mutex_;
+  Family& FamilyOf(std::string_view name, std::string_view help,
+                   prometheus::MetricType type)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Family& family = families_[std::string(name)];
+    if (family.metrics.empty()) {
+      family.help = help;
+      family.type = type;
+    } else if (family.type != type) {
+      AbortForTwoKinds(name);
+    }
+    return family;
+  }
+
+  mutable Mutex mutex_;
   std::map<std::string, Family> families_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -190,6 +235,15 @@ Histogram* GetLatencyHistogram(std::string_view name, std::string_view help,
                                const MetricLabels& labels) {
   return TheRegistry().Get<ShardedHistogram>(
       name, help, prometheus::MetricType::Histogram, labels);
+}
+
+void ExportValue(MetricKind kind, std::string_view name, std::string_view help,
+                 std::function<double()> read, const MetricLabels& labels) {
+  TheRegistry().Set(name, help,
+                    kind == MetricKind::kCounter
+                        ? prometheus::MetricType::Counter
+                        : prometheus::MetricType::Gauge,
+                    labels, std::make_unique<ReadValue>(kind, std::move(read)));
 }
 
 std::string RenderMetrics() { return TheRegistry().Render(); }

@@ -51,6 +51,14 @@ Gauge* GetGauge(std::string_view name, std::string_view help,
 Histogram* GetLatencyHistogram(std::string_view name, std::string_view help,
                                const MetricLabels& labels = {});
 
+enum class MetricKind { kCounter, kGauge };
+
+// A metric whose value `read` gives each time metrics are rendered. `read` is
+// thread-safe and quick, never calls into this header, and lives as long as
+// the process. The same name with the same labels again replaces it.
+void ExportValue(MetricKind kind, std::string_view name, std::string_view help,
+                 std::function<double()> read, const MetricLabels& labels = {});
+
 // Everything, in the Prometheus text format 0.0.4.
 std::string RenderMetrics();
 
