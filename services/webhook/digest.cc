@@ -1,0 +1,93 @@
+#include "services/webhook/digest.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace kyc::webhook {
+namespace {
+
+std::optional<DigestAlgorithm> FindAlgorithm(std::string_view name) {
+  if (name == "HMAC_SHA1_HEX") return DigestAlgorithm::kHmacSha1Hex;
+  if (name == "HMAC_SHA256_HEX") return DigestAlgorithm::kHmacSha256Hex;
+  if (name == "HMAC_SHA512_HEX") return DigestAlgorithm::kHmacSha512Hex;
+  return std::nullopt;
+}
+
+const EVP_MD* HashOf(DigestAlgorithm algorithm) {
+  switch (algorithm) {
+    case DigestAlgorithm::kHmacSha1Hex:
+      return EVP_sha1();
+    case DigestAlgorithm::kHmacSha256Hex:
+      return EVP_sha256();
+    case DigestAlgorithm::kHmacSha512Hex:
+      return EVP_sha512();
+  }
+  return nullptr;
+}
+
+// Empty when OpenSSL fails, which fits no digest: the hash's hex never is.
+std::string HmacHex(DigestAlgorithm algorithm, std::string_view key,
+                    std::string_view body) {
+  unsigned char mac[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  if (HMAC(HashOf(algorithm), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(body.data()), body.size(),
+           mac, &size) == nullptr) {
+    return {};
+  }
+  return absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(mac), size));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<DigestAlgorithm>> ParseDigestAlgorithms(
+    const std::vector<std::string>& names) {
+  std::vector<DigestAlgorithm> algorithms;
+  for (const std::string& name : names) {
+    const auto algorithm = FindAlgorithm(name);
+    if (!algorithm.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown digest algorithm \"", name,
+                       "\"; known: HMAC_SHA1_HEX, HMAC_SHA256_HEX, "
+                       "HMAC_SHA512_HEX"));
+    }
+    algorithms.push_back(*algorithm);
+  }
+  if (algorithms.empty()) {
+    return absl::InvalidArgumentError("no digest algorithm is allowed");
+  }
+  return algorithms;
+}
+
+bool VerifyDigest(std::string_view body,
+                  const std::vector<std::string_view>& digests,
+                  const std::vector<std::string_view>& algorithms,
+                  const std::vector<base::Secret>& secrets,
+                  const std::vector<DigestAlgorithm>& allowed) {
+  if (digests.size() != 1 || algorithms.size() > 1) return false;
+  const std::optional<DigestAlgorithm> algorithm =
+      algorithms.empty() ? DigestAlgorithm::kHmacSha256Hex
+                         : FindAlgorithm(algorithms[0]);
+  if (!algorithm.has_value() ||
+      std::find(allowed.begin(), allowed.end(), *algorithm) == allowed.end()) {
+    return false;
+  }
+  // Comparing text with text, rather than decoding the header, makes
+  // upper-case, short, long and non-hex digests simply unequal.
+  bool fits = false;
+  for (const base::Secret& secret : secrets) {
+    const std::string expected = HmacHex(*algorithm, secret.Reveal(), body);
+    fits |= !expected.empty() && base::ConstantTimeEquals(expected, digests[0]);
+  }
+  return fits;
+}
+
+}  // namespace kyc::webhook

@@ -1,0 +1,184 @@
+#include "services/webhook/webhook_for_test.h"
+
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_context.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "kyc/v1/provider_event_service.grpc.pb.h"
+#include "services/webhook/event_stream.h"
+
+namespace kyc::webhook {
+
+bool Eventually(const std::function<bool()>& condition,
+                std::chrono::milliseconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+std::string FreshUnixAddress() {
+  static std::atomic<int> next{0};
+  return "unix:/tmp/kyc_test_" + std::to_string(getpid()) + "_" +
+         std::to_string(next++);
+}
+
+RedisProbe::RedisProbe(const async::RedisOptions& options)
+    : runtime_(1), redis_(runtime_.loop(0), options) {
+  runtime_.Start();
+}
+
+RedisProbe::~RedisProbe() { runtime_.Stop(); }
+
+async::RedisReply RedisProbe::Do(std::vector<std::string> args) {
+  const std::string name = args[0];
+  std::promise<absl::StatusOr<async::RedisReply>> promise;
+  runtime_.loop(0).Spawn(
+      [](async::Redis& redis, std::vector<std::string> args,
+         std::promise<absl::StatusOr<async::RedisReply>>& promise)
+          -> async::Task<void> {
+        promise.set_value(co_await redis.Command(std::move(args)));
+      }(redis_, std::move(args), promise));
+  absl::StatusOr<async::RedisReply> reply = promise.get_future().get();
+  EXPECT_TRUE(reply.ok()) << name << ": " << reply.status();
+  return reply.ok() ? *std::move(reply) : async::RedisReply();
+}
+
+int64_t RedisProbe::Length(const std::string& stream) {
+  return Do({"XLEN", stream}).integer;
+}
+
+int64_t RedisProbe::Pending() {
+  const async::RedisReply reply =
+      Do({"XPENDING", kEventStream, kConsumerGroup});
+  return reply.elements.empty() ? -1 : reply.elements[0].integer;
+}
+
+std::string RedisProbe::AddEvent(const std::string& body,
+                                 const std::string& traceparent,
+                                 const std::string& id) {
+  return Do({"XADD", kEventStream, id, "p", "sumsub", "b", body, "t",
+             "1700000000000", "tp", traceparent})
+      .text;
+}
+
+std::map<std::string, std::string> RedisProbe::FirstEntry(
+    const std::string& stream) {
+  std::map<std::string, std::string> fields;
+  const async::RedisReply reply =
+      Do({"XRANGE", stream, "-", "+", "COUNT", "1"});
+  if (reply.elements.empty()) return fields;
+  const auto& pairs = reply.elements[0].elements[1].elements;
+  for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    fields[pairs[i].text] = pairs[i + 1].text;
+  }
+  return fields;
+}
+
+class KycStub::Service final : public v1::ProviderEventService::Service {
+ public:
+  grpc::Status ApplyProviderEvent(
+      grpc::ServerContext* rpc, const v1::ApplyProviderEventRequest* request,
+      v1::ApplyProviderEventResponse* response) override {
+    EXPECT_EQ(request->provider(), v1::PROVIDER_SUMSUB);
+    Script script;
+    int times_before = 0;
+    {
+      base::MutexLock lock(&mutex_);
+      script = script_;
+      times_before = times_[request->payload()]++;
+      most_at_once_ = std::max(most_at_once_, ++at_once_);
+    }
+    const grpc::Status status =
+        script ? script(request->payload(), times_before) : grpc::Status::OK;
+    Call call{request->event_id(), request->payload(), ""};
+    const auto found = rpc->client_metadata().find("traceparent");
+    if (found != rpc->client_metadata().end()) {
+      call.traceparent.assign(found->second.data(), found->second.size());
+    }
+    response->set_effect(v1::ApplyProviderEventResponse::EFFECT_APPLIED);
+    base::MutexLock lock(&mutex_);
+    --at_once_;
+    if (status.ok()) applied_.push_back(std::move(call));
+    return status;
+  }
+
+  void SetScript(Script script) {
+    base::MutexLock lock(&mutex_);
+    script_ = std::move(script);
+  }
+  std::vector<Call> applied() const {
+    base::MutexLock lock(&mutex_);
+    return applied_;
+  }
+  int times(const std::string& payload) const {
+    base::MutexLock lock(&mutex_);
+    const auto it = times_.find(payload);
+    return it == times_.end() ? 0 : it->second;
+  }
+  int most_at_once() const {
+    base::MutexLock lock(&mutex_);
+    return most_at_once_;
+  }
+
+ private:
+  mutable base::Mutex mutex_;
+  Script script_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Call> applied_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> times_ ABSL_GUARDED_BY(mutex_);
+  int at_once_ ABSL_GUARDED_BY(mutex_) = 0;
+  int most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+KycStub::KycStub()
+    : address_(FreshUnixAddress()), service_(std::make_unique<Service>()) {}
+
+KycStub::~KycStub() { Stop(); }
+
+void KycStub::Start() {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address_, grpc::InsecureServerCredentials());
+  builder.RegisterService(service_.get());
+  server_ = builder.BuildAndStart();
+  ASSERT_NE(server_, nullptr);
+}
+
+void KycStub::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  server_.reset();
+}
+
+void KycStub::SetScript(Script script) {
+  service_->SetScript(std::move(script));
+}
+std::vector<KycStub::Call> KycStub::applied() const {
+  return service_->applied();
+}
+int KycStub::times(const std::string& payload) const {
+  return service_->times(payload);
+}
+int KycStub::most_at_once() const { return service_->most_at_once(); }
+
+void Gate::Open() {
+  base::MutexLock lock(&mutex_);
+  open_ = true;
+  changed_.NotifyAll();
+}
+
+void Gate::Wait() {
+  base::MutexLock lock(&mutex_);
+  while (!open_) changed_.Wait(&mutex_);
+}
+
+}  // namespace kyc::webhook
