@@ -68,7 +68,7 @@ RedisOptions RedisForTest::tcp_options() const {
   return options;
 }
 
-RedisOptions RedisForTest::unix_options() const {
+RedisOptions RedisForTest::options() const {
   RedisOptions options;
   options.unix_path = directory_ + "/socket";
   options.password = base::Secret(settings_.password);

@@ -33,7 +33,7 @@ class RedisForTest {
   std::string url() const;
   // With the password set.
   RedisOptions tcp_options() const;
-  RedisOptions unix_options() const;
+  RedisOptions options() const;
 
   void Kill();     // SIGKILL.
   void Restart();  // After Kill, at the same addresses.

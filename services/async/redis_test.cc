@@ -172,7 +172,7 @@ TEST(RedisScriptTest, NameIsTheSha1OfTheSource) {
 TEST_F(RedisTest, RepliesOfEveryTypeAndAnyBytes) {
   RedisForTest server;
   for (const RedisOptions& options :
-       {server.tcp_options(), server.unix_options()}) {
+       {server.tcp_options(), server.options()}) {
     Connect(options);
     const Reply pong = Command({"PING"});
     ASSERT_TRUE(pong.ok()) << pong.status();
@@ -240,7 +240,7 @@ TEST_F(RedisTest, TenThousandCommandsOfOneTurnTravelTogether) {
 
 TEST_F(RedisTest, BatchGivesRepliesInOrderWithErrorsOfTheirOwn) {
   RedisForTest server;
-  Connect(server.unix_options());
+  Connect(server.options());
   RedisBatch batch;
   for (int i = 0; i < 1000; ++i) {
     batch.Add({"SET", "key" + std::to_string(i), std::to_string(i)});
@@ -290,7 +290,7 @@ TEST_F(RedisTest, FrozenServerCostsTheTimeLimitAndRecovers) {
 
 TEST_F(RedisTest, BlockingCommandsHaveTheirOwnLimit) {
   RedisForTest server;
-  RedisOptions options = server.unix_options();
+  RedisOptions options = server.options();
   options.command_timeout = milliseconds(50);
   Connect(options);
   ASSERT_TRUE(Command({"PING"}, milliseconds(2000)).ok());
@@ -345,7 +345,7 @@ TEST_F(RedisTest, NamesAreResolved) {
 
 TEST_F(RedisTest, ScriptsSurviveBeingForgotten) {
   RedisForTest server;
-  Connect(server.unix_options());
+  Connect(server.options());
   const RedisScript script("return {KEYS[1], ARGV[1], ARGV[2]}");
   for (int i = 0; i < 3; ++i) {
     const Reply reply = Eval(script, {"k"}, {"a", "b"});
@@ -364,7 +364,7 @@ TEST_F(RedisTest, ScriptsSurviveBeingForgotten) {
 
 TEST_F(RedisTest, ErrorRepliesKeepTheirFirstWordOnly) {
   RedisForTest server;
-  Connect(server.unix_options());
+  Connect(server.options());
   ASSERT_TRUE(Command({"SET", "text", "secret"}).ok());
   EXPECT_EQ(Code(Command({"LPUSH", "text", "x"})), "INTERNAL: WRONGTYPE");
   EXPECT_EQ(Code(Command({"NOSUCHCOMMAND", "secret"})), "INTERNAL: ERR");
@@ -403,7 +403,7 @@ TEST_F(RedisTest, PasswordAndDatabase) {
 
 TEST_F(RedisTest, MoreThanTheLimitInFlightFailsAtOnce) {
   RedisForTest server;
-  RedisOptions options = server.unix_options();
+  RedisOptions options = server.options();
   options.max_in_flight = 10;
   Connect(options);
   RedisBatch fits;
@@ -422,7 +422,7 @@ Task<void> Expect(Redis& redis, std::atomic<int>* unavailable) {
 
 TEST_F(RedisTest, DestroyedWithCommandsInFlightEndsThem) {
   RedisForTest server;
-  Connect(server.unix_options());
+  Connect(server.options());
   ASSERT_TRUE(Command({"PING"}).ok());
   std::atomic<int> unavailable = 0;
   thread_.OnLoop([&] {
@@ -452,7 +452,7 @@ TEST(RedisShutdownTest, StoppingTheLoopDestroysWhoWaits) {
   LoopThread thread;
   std::unique_ptr<Redis> redis;
   thread.OnLoop([&] {
-    redis = std::make_unique<Redis>(thread.loop(), server.unix_options());
+    redis = std::make_unique<Redis>(thread.loop(), server.options());
     for (int i = 0; i < 100; ++i) {
       thread.loop().Spawn(WaitForever(*redis, &ended));
     }
@@ -465,14 +465,14 @@ TEST(RedisShutdownTest, StoppingTheLoopDestroysWhoWaits) {
 
 TEST_F(RedisTest, SubscriberHearsAndComesBack) {
   RedisForTest server;
-  Connect(server.unix_options());
+  Connect(server.options());
   std::atomic<int> connected = 0;
   std::atomic<int> heard = 0;
   std::string last;
   std::unique_ptr<RedisSubscriber> subscriber;
   thread_.OnLoop([&] {
     subscriber = std::make_unique<RedisSubscriber>(
-        thread_.loop(), server.unix_options(),
+        thread_.loop(), server.options(),
         std::vector<std::string>{"news", "other"},
         [&](std::string_view channel, std::string_view payload) {
           last = std::string(channel) + "=" + std::string(payload);

@@ -9,35 +9,49 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "services/kyc/domain/record.h"
 
 namespace kyc::store {
 
 // Who did what, in fixed order; no personal data, no reject reason.
 struct AuditEntry {
-  std::string actor;      // "SUMSUB_WEBHOOK", "POLL", "API", "OPERATOR"
-  std::string action;     // An EventKind's name, or "onboarding_submitted", …
-  domain::State from = domain::State::kPending;
-  domain::State to = domain::State::kPending;
+  std::string actor;   // "SUMSUB_WEBHOOK", "POLL", "API", "OPERATOR"
+  std::string action;  // An EventKind's name, or "onboarding_submitted", …
   std::string provider_type;  // "applicantReviewed"
   std::string level;
   std::optional<int64_t> provider_time_ms;
   std::string event_id;
   std::string trace_id;
   // Filled in by the store:
+  domain::State from = domain::State::kPending;
+  domain::State to = domain::State::kPending;
   int64_t time_ms = 0;
   uint64_t version = 0;
 };
 
-// Names and values of an entry in their fixed order, without the hash.
-std::vector<std::pair<std::string, std::string>> AuditFields(
-    const AuditEntry& entry);
+// Names and values.
+using AuditFieldList = std::vector<std::pair<std::string, std::string>>;
+
+// All fields of an entry in their fixed order, without the hash. What is not
+// set is empty.
+AuditFieldList AuditFields(const AuditEntry& entry);
 
 // SHA-256 in lower-case hex over the previous hash, the user id and every
-// field, each preceded by its length: no two trails give the same bytes.
-std::string AuditHash(
-    std::string_view previous_hash, std::string_view user_id,
-    const std::vector<std::pair<std::string, std::string>>& fields);
+// name and value in their order, each as "<length in decimal>:<bytes>": no
+// two trails give the same bytes.
+std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
+                      const AuditFieldList& fields);
+
+// The name under which an entry in Redis carries its hash, as its last field.
+inline constexpr std::string_view kAuditHashField = "hash";
+
+// Checks a whole trail, oldest entry first, each as Redis has it, against the
+// record's audit_head. DATA_LOSS names the place (from 0) of the first entry
+// that does not fit, or says that the end is missing.
+absl::Status VerifyAuditChain(std::string_view user_id,
+                              const std::vector<AuditFieldList>& entries,
+                              std::string_view audit_head);
 
 }  // namespace kyc::store
 

@@ -6,11 +6,16 @@
 //   kyc:{b000}:audit:<id>   stream  its audit trail, append-only
 //   kyc:{b000}:outbox       stream  outgoing events of the bucket
 //   kyc:{b000}:changes      channel status changes, for WatchStatus
+// An outbox entry stands for one change of the public state and has the
+// fields id (the same whenever the same change is told again), type
+// ("kyc.status.changed"), user_id, from, to, version and time_ms. Who
+// delivers the entries removes them.
 #ifndef KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
 #define KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,10 +46,12 @@ std::vector<std::string> EncodeRecord(const domain::Record& record);
 absl::StatusOr<domain::Record> DecodeRecord(
     std::string_view user_id, const std::vector<std::string>& fields);
 
-// What a status change says to those who watch.
-struct StatusChange {
-  domain::Record record;
-};
+// The part of a record that callers are shown as its status: user_id,
+// version, state, applicant_id, verified_at_ms, rejected_at_ms and
+// reject_reason; nothing else is set.
+domain::Record StatusOf(const domain::Record& record);
+
+// What a change message says to those who watch: StatusOf the record.
 std::string EncodeChange(const domain::Record& record);
 absl::StatusOr<domain::Record> DecodeChange(std::string_view payload);
 
@@ -59,6 +66,10 @@ class RecordStore {
 
   // The same for many users at once, pipelined; results in order.
   async::Task<std::vector<absl::StatusOr<domain::Record>>> LoadMany(
+      std::vector<std::string> user_ids);
+  // The same as StatusOf each record, for less: the path of most requests.
+  // Not to be given to UpdateFrom.
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> LoadStatuses(
       std::vector<std::string> user_ids);
 
   // What a change wants written.
@@ -76,8 +87,10 @@ class RecordStore {
     domain::Record record;  // As stored now.
     bool changed;
   };
-  // Reads, decides and writes record + audit entry + outgoing event (if the
-  // public status changed) in one atomic script that compares the version.
+  // Reads, decides and writes in one atomic script that compares the version:
+  // the fields of the record that changed, the audit entry, the outgoing
+  // event if the state changed, and a message to those who watch if StatusOf
+  // changed beside its version.
   // Bounded: ABORTED after 16 conflicts in a row. UNAVAILABLE or
   // DEADLINE_EXCEEDED leave open whether it was written; repeating is safe
   // where `decide` is idempotent.
