@@ -10,8 +10,8 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
     : redis(loop, options.redis),
       http(loop, options.http),
       store(redis, clock),
-      provider(provider::sumsub::MakeProvider(loop, http, limits, clock,
-                                              options.sumsub)),
+      provider(
+          provider::sumsub::MakeProvider(http, limits, clock, options.sumsub)),
       engine(store, *provider, clock, options.engine) {}
 
 Engines::Engines(async::Runtime& runtime, const base::Clock& clock,

@@ -1,4 +1,8 @@
 // The SumSub provider: https://docs.sumsub.com/reference.
+//
+// An applicant is named by the user's id at this service (externalUserId). An
+// answer about another user or applicant than the one asked for is UNAVAILABLE
+// like any other that makes no sense.
 #ifndef KYC_SERVICES_KYC_PROVIDER_SUMSUB_SUMSUB_H_
 #define KYC_SERVICES_KYC_PROVIDER_SUMSUB_SUMSUB_H_
 
@@ -23,10 +27,13 @@ struct Options {
                                             // included.
 };
 
-// The client of one loop. `http`, `limits` and `clock` outlive it; `limits`
-// (breaker, buckets, concurrency) is shared by all loops.
-std::unique_ptr<Provider> MakeProvider(async::Loop& loop,
-                                       async::HttpClient& http, Limits& limits,
+// The client of one loop: the one of `http`. `http`, `limits` and `clock`
+// outlive it; `limits` (breaker, buckets, concurrency) is shared by all loops.
+// Destroy it when no call is under way, or after the loop has stopped.
+//
+// Every operation is safe to repeat and is repeated, signed anew, after 429,
+// 5xx and broken connections while its time lasts (api.h).
+std::unique_ptr<Provider> MakeProvider(async::HttpClient& http, Limits& limits,
                                        const base::Clock& clock,
                                        Options options);
 

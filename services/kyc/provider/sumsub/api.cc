@@ -1,0 +1,394 @@
+#include "services/kyc/provider/sumsub/api.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "services/async/loop.h"
+#include "services/base/log.h"
+#include "services/base/status_macros.h"
+#include "services/kyc/provider/sumsub/signer.h"
+
+namespace kyc::provider::sumsub {
+namespace {
+
+using base::JsonValue;
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int kMaxAttempts = 3;
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kMaxBackoff{1000};
+constexpr std::chrono::seconds kMaxRetryAfter{60};
+// A request with less time than this is not begun after a wait.
+constexpr milliseconds kLeastAttempt{50};
+constexpr std::chrono::seconds kClockSkew{30};
+constexpr std::chrono::minutes kSkewWarningInterval{1};
+
+struct OperationInfo {
+  std::string_view name;
+  std::string_view method;
+  std::string_view endpoint;  // For the log.
+};
+
+constexpr std::array<OperationInfo, kOperationCount> kOperations = {{
+    {"create_applicant", "POST", "/resources/applicants"},
+    {"find_applicant", "GET",
+     "/resources/applicants/-;externalUserId={userId}/one"},
+    {"get_applicant", "GET", "/resources/applicants/{id}/one"},
+    {"get_review", "GET", "/resources/applicants/{id}/status"},
+    {"create_access_token", "POST", "/resources/accessTokens/sdk"},
+}};
+
+const OperationInfo& InfoOf(Operation operation) {
+  return kOperations[static_cast<size_t>(operation)];
+}
+
+// The path of "https://host/path".
+std::string PathPrefix(const std::string& base_url) {
+  const size_t host = base_url.find("://");
+  if (host == std::string::npos) return "";
+  const size_t path = base_url.find('/', host + 3);
+  return path == std::string::npos ? "" : base_url.substr(path);
+}
+
+// RFC 9110's preferred form: "Sun, 06 Nov 1994 08:49:37 GMT".
+std::optional<int64_t> ParseHttpDate(std::string_view text) {
+  absl::Time time;
+  if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT",
+                       absl::string_view(text.data(), text.size()), &time,
+                       nullptr)) {
+    return std::nullopt;
+  }
+  return absl::ToUnixMillis(time);
+}
+
+// Seconds or a date, as time from now.
+std::optional<milliseconds> ParseRetryAfter(std::string_view text,
+                                            int64_t now_ms) {
+  if (text.empty()) return std::nullopt;
+  milliseconds wait{0};
+  if (text.size() <= 9 &&
+      text.find_first_not_of("0123456789") == std::string_view::npos) {
+    wait = std::chrono::seconds(std::stol(std::string(text)));
+  } else if (const auto date = ParseHttpDate(text)) {
+    wait = milliseconds(std::max<int64_t>(*date - now_ms, 0));
+  } else {
+    return std::nullopt;
+  }
+  return std::min<milliseconds>(wait, kMaxRetryAfter);
+}
+
+// The provider's id of the failed request, if it looks like one: it goes into
+// our log.
+std::string CorrelationId(const std::string& body) {
+  const auto document = base::JsonDocument::Parse(body);
+  if (!document.ok()) return "";
+  const std::string id = document->root()["correlationId"].StringOr("");
+  if (id.size() < 8 || id.size() > 64 ||
+      id.find_first_not_of("0123456789abcdefABCDEF-") != std::string::npos) {
+    return "";
+  }
+  return id;
+}
+
+// A place in flight, left when it goes.
+class Place {
+ public:
+  explicit Place(Limits& limits) : limits_(limits), taken_(limits.Enter()) {}
+  ~Place() {
+    if (taken_) limits_.Leave();
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool taken() const { return taken_; }
+
+ private:
+  Limits& limits_;
+  const bool taken_;
+};
+
+}  // namespace
+
+Api::Api(async::HttpClient& http, Limits& limits, const base::Clock& clock,
+         const Options& options)
+    : http_(http),
+      limits_(limits),
+      clock_(clock),
+      options_(options),
+      path_prefix_(PathPrefix(options.base_url)),
+      credentials_rejected_(base::GetCounter(
+          "kyc_provider_credentials_rejected_total",
+          "Requests the provider refused for our credentials (401, 403).")),
+      clock_skew_(base::GetCounter(
+          "kyc_provider_clock_skew_total",
+          "Answers dated more than 30 s off our clock; at 60 s signatures "
+          "are refused.")),
+      random_(std::random_device()()) {
+  for (int op = 0; op < kOperationCount; ++op) {
+    const std::string name(kOperations[op].name);
+    for (int result = 0; result < kResultCount; ++result) {
+      metrics_[op].requests[result] = base::GetCounter(
+          "kyc_provider_requests_total", "Requests to the provider.",
+          {{"operation", name}, {"result", std::string(kResultNames[result])}});
+    }
+    metrics_[op].duration = base::GetLatencyHistogram(
+        "kyc_provider_request_duration_seconds",
+        "Time of one request to the provider.", {{"operation", name}});
+  }
+}
+
+async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
+                                    std::function<bool(JsonValue)> read) {
+  const SteadyTime end =
+      steady_clock::now() + context.Remaining(options_.timeout);
+  for (int attempt = 1;; ++attempt) {
+    CO_ASSIGN_OR_RETURN(const CircuitBreaker::Admission admission,
+                        co_await Admit(call.operation, end));
+    Outcome outcome;
+    {
+      const Place place(limits_);
+      if (!place.taken()) {
+        Count(call.operation, Result::kThrottled);
+        co_return absl::ResourceExhaustedError(
+            "sumsub: too many requests in flight");
+      }
+      outcome = co_await Attempt(context, call, attempt, admission, end, read);
+    }
+    const bool may_repeat = outcome.result == Result::kServerError ||
+                            outcome.result == Result::kUnreachable ||
+                            outcome.result == Result::kTimeout ||
+                            outcome.result == Result::kRateLimited;
+    const milliseconds pause = Backoff(attempt);
+    if (!may_repeat || attempt == kMaxAttempts ||
+        steady_clock::now() + pause + kLeastAttempt >= end) {
+      co_return ToStatus(call.operation, outcome);
+    }
+    co_await async::Sleep(pause);
+  }
+}
+
+async::Task<absl::StatusOr<CircuitBreaker::Admission>> Api::Admit(
+    Operation operation, SteadyTime end) {
+  const SteadyTime now = steady_clock::now();
+  if (now >= end) {
+    co_return absl::DeadlineExceededError("sumsub: no time left");
+  }
+  const CircuitBreaker::Admission admission = limits_.breaker.Admit(now);
+  if (admission == CircuitBreaker::Admission::kRefused) {
+    Count(operation, Result::kBreakerOpen);
+    co_return absl::UnavailableError("sumsub: breaker open");
+  }
+  const std::optional<milliseconds> wait = BucketOf(operation).Take(
+      now, duration_cast<milliseconds>(end - now) - kLeastAttempt);
+  if (!wait) {
+    Count(operation, Result::kThrottled);
+    co_return absl::ResourceExhaustedError("sumsub: rate limit");
+  }
+  if (wait->count() > 0) co_await async::Sleep(*wait);
+  co_return admission;
+}
+
+async::Task<Api::Outcome> Api::Attempt(
+    const async::CallContext& context, const ApiCall& call, int attempt,
+    CircuitBreaker::Admission admission, SteadyTime end,
+    const std::function<bool(JsonValue)>& read) {
+  const SteadyTime start = steady_clock::now();
+  async::ClientRequest request = SignedRequest(call);
+  request.timeout = duration_cast<milliseconds>(end - start);
+  const milliseconds patience = request.timeout;
+  const absl::StatusOr<async::ClientResponse> response =
+      co_await http_.Send(std::move(request));
+  Outcome outcome = Judge(call, response, read);
+
+  const SteadyTime now = steady_clock::now();
+  // Silence is the provider's fault only if it was given time to speak.
+  const bool failed =
+      outcome.result == Result::kServerError ||
+      outcome.result == Result::kUnreachable ||
+      outcome.result == Result::kUnreadable ||
+      (outcome.result == Result::kTimeout && patience * 2 >= options_.timeout);
+  limits_.breaker.Record(now, admission, !failed, call.user_hash);
+
+  const OperationInfo& info = InfoOf(call.operation);
+  const std::string_view result =
+      kResultNames[static_cast<size_t>(outcome.result)];
+  Count(call.operation, outcome.result);
+  metrics_[static_cast<size_t>(call.operation)].duration->Observe(
+      std::chrono::duration<double>(now - start).count());
+  base::LogInfo(
+      "provider call",
+      {{"operation", info.name},
+       {"method", info.method},
+       {"endpoint", info.endpoint},
+       {"http_status", outcome.http_status},
+       {"result", result},
+       {"duration_ms", duration_cast<milliseconds>(now - start).count()},
+       {"attempt", attempt},
+       {"applicant_id", call.applicant_id},
+       {"provider_correlation_id", outcome.correlation_id}},
+      &context.trace);
+  if (outcome.result == Result::kCredentials) {
+    credentials_rejected_->Add();
+    base::LogError("the provider refuses our credentials",
+                   {{"operation", info.name},
+                    {"http_status", outcome.http_status},
+                    {"provider_correlation_id", outcome.correlation_id}},
+                   &context.trace);
+  }
+  co_return outcome;
+}
+
+async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
+  const std::string_view method = InfoOf(call.operation).method;
+  const int64_t time_s = clock_.NowMs() / 1000;
+  async::ClientRequest request;
+  request.method = method;
+  request.url = options_.base_url + call.path;
+  request.body = call.body;
+  request.headers = {
+      {"Accept", "application/json"},
+      {"X-App-Token", std::string(options_.app_token.Reveal())},
+      {"X-App-Access-Ts", std::to_string(time_s)},
+      {"X-App-Access-Sig", Sign(options_.secret_key, time_s, method,
+                                path_prefix_ + call.path, call.body)},
+  };
+  // SumSub asks for it on every POST, also on one without a body.
+  if (method == "POST") {
+    request.headers.emplace_back("Content-Type", "application/json");
+  }
+  return request;
+}
+
+Api::Outcome Api::Judge(const ApiCall& call,
+                        const absl::StatusOr<async::ClientResponse>& response,
+                        const std::function<bool(JsonValue)>& read) {
+  Outcome outcome;
+  if (!response.ok()) {
+    switch (response.status().code()) {
+      case absl::StatusCode::kDeadlineExceeded:
+        outcome.result = Result::kTimeout;
+        break;
+      case absl::StatusCode::kResourceExhausted:
+      case absl::StatusCode::kInternal:
+        outcome.result = Result::kUnreadable;
+        break;
+      default:
+        outcome.result = Result::kUnreachable;
+    }
+    return outcome;
+  }
+  WatchClock(*response);
+  outcome.http_status = response->status;
+  outcome.result = ResultOfStatus(response->status);
+  if (outcome.result == Result::kOk) {
+    const auto document = base::JsonDocument::Parse(response->body);
+    if (!document.ok() || !read(document->root())) {
+      outcome.result = Result::kUnreadable;
+    }
+    return outcome;
+  }
+  outcome.correlation_id = CorrelationId(response->body);
+  if (outcome.result == Result::kRateLimited) {
+    ObeyRetryAfter(call.operation, *response);
+  }
+  return outcome;
+}
+
+Api::Result Api::ResultOfStatus(int http_status) {
+  switch (http_status) {
+    case 401:
+    case 403:
+      return Result::kCredentials;
+    case 404:
+      return Result::kNotFound;
+    case 408:
+      return Result::kServerError;  // It did not wait for our bytes.
+    case 409:
+      return Result::kConflict;
+    case 429:
+      return Result::kRateLimited;
+  }
+  if (http_status >= 500) return Result::kServerError;
+  if (http_status >= 400) return Result::kRefused;
+  if (http_status >= 300) return Result::kUnreadable;  // Not followed.
+  return Result::kOk;
+}
+
+absl::Status Api::ToStatus(Operation operation, const Outcome& outcome) {
+  std::string text = "sumsub ";
+  text.append(InfoOf(operation).name).append(": ");
+  text.append(kResultNames[static_cast<size_t>(outcome.result)]);
+  if (outcome.http_status != 0) {
+    text.append(" (HTTP ").append(std::to_string(outcome.http_status));
+    text.append(")");
+  }
+  switch (outcome.result) {
+    case Result::kOk:
+      return absl::OkStatus();
+    case Result::kNotFound:
+      return absl::NotFoundError(text);
+    case Result::kConflict:
+      return operation == Operation::kCreateApplicant
+                 ? absl::AlreadyExistsError(text)
+                 : absl::FailedPreconditionError(text);
+    case Result::kRefused:
+      return absl::InvalidArgumentError(text);
+    case Result::kCredentials:
+      return absl::PermissionDeniedError(text);
+    case Result::kRateLimited:
+    case Result::kThrottled:
+      return absl::ResourceExhaustedError(text);
+    case Result::kTimeout:
+      return absl::DeadlineExceededError(text);
+    case Result::kServerError:
+    case Result::kUnreachable:
+    case Result::kUnreadable:
+    case Result::kBreakerOpen:
+      break;
+  }
+  return absl::UnavailableError(text);
+}
+
+// Pauses the bucket: this call's next attempt waits there too, or is refused
+// there for want of time.
+void Api::ObeyRetryAfter(Operation operation,
+                         const async::ClientResponse& response) {
+  const auto wait =
+      ParseRetryAfter(response.Header("retry-after"), clock_.NowMs());
+  if (wait) BucketOf(operation).PauseUntil(steady_clock::now() + *wait);
+}
+
+void Api::WatchClock(const async::ClientResponse& response) {
+  const std::optional<int64_t> date = ParseHttpDate(response.Header("date"));
+  if (!date) return;
+  const milliseconds skew{*date - clock_.NowMs()};
+  if (std::chrono::abs(skew) <= kClockSkew) return;
+  clock_skew_->Add();
+  const SteadyTime now = steady_clock::now();
+  if (skew_warned_ && now - *skew_warned_ < kSkewWarningInterval) return;
+  skew_warned_ = now;
+  base::LogWarning("our clock and the provider's differ",
+                   {{"skew_ms", skew.count()}});
+}
+
+void Api::Count(Operation operation, Result result) {
+  metrics_[static_cast<size_t>(operation)]
+      .requests[static_cast<size_t>(result)]
+      ->Add();
+}
+
+TokenBucket& Api::BucketOf(Operation operation) {
+  return InfoOf(operation).method == "GET" ? limits_.reads : limits_.writes;
+}
+
+// Full jitter: anything up to the exponential limit.
+milliseconds Api::Backoff(int attempt) {
+  const milliseconds most =
+      std::min(kFirstBackoff * (1 << (attempt - 1)), kMaxBackoff);
+  return milliseconds(
+      std::uniform_int_distribution<int64_t>(0, most.count())(random_));
+}
+
+}  // namespace kyc::provider::sumsub
