@@ -159,9 +159,9 @@ bool RedisForTest::Answers() const {
   const bool answered = connect(fd, reinterpret_cast<sockaddr*>(&address),
                                 sizeof(address)) == 0 &&
                         write(fd, "PING\r\n", 6) == 6 &&
-                        read(fd, answer, sizeof(answer)) > 4;
+                        read(fd, answer, sizeof(answer)) > 6;
   close(fd);
-  const std::string_view text(answer);
+  const std::string_view text(answer, sizeof(answer));
   return answered &&
          (text.substr(0, 5) == "+PONG" || text.substr(0, 7) == "-NOAUTH");
 }

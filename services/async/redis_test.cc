@@ -171,8 +171,7 @@ TEST(RedisScriptTest, NameIsTheSha1OfTheSource) {
 
 TEST_F(RedisTest, RepliesOfEveryTypeAndAnyBytes) {
   RedisForTest server;
-  for (const RedisOptions& options :
-       {server.tcp_options(), server.options()}) {
+  for (const RedisOptions& options : {server.tcp_options(), server.options()}) {
     Connect(options);
     const Reply pong = Command({"PING"});
     ASSERT_TRUE(pong.ok()) << pong.status();
