@@ -216,7 +216,7 @@ int Run() {
 
   base::LogInfo("draining");
   admin.SetDraining();
-  watch_hub.Close();
+  watch_hub.streams().CancelAll();
   grpc.Drain(kDrainLimit);
   runtime.Stop();
   return 0;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "google/rpc/status.pb.h"
 #include "services/async/grpc_server.h"
 #include "services/async/grpc_server_stream.h"
 #include "services/async/grpc_status.h"
@@ -60,7 +61,7 @@ Task<absl::Status> BatchGetStatus(VerificationEngine& engine,
   for (const v1::GetStatusRequest& item : request.requests()) {
     auto* result = response->add_results();
     if (absl::Status valid = CheckUserId(item.user_id()); !valid.ok()) {
-      async::FillRpcStatus(valid, result->mutable_error());
+      *result->mutable_error() = async::ToRpcStatus(valid);
     } else {
       user_ids.push_back(item.user_id());
     }
@@ -73,7 +74,8 @@ Task<absl::Status> BatchGetStatus(VerificationEngine& engine,
     if (record.ok()) {
       FillVerification(*record, result.mutable_verification());
     } else {
-      async::FillRpcStatus(record.status(), result.mutable_error());
+      *result.mutable_error() =
+          async::ToRpcStatus(async::WithReason(record.status()));
     }
   }
   co_return absl::OkStatus();
@@ -179,7 +181,7 @@ grpc::ServerUnaryReactor* KycService::RefreshStatus(
 grpc::ServerWriteReactor<v1::Verification>* KycService::WatchStatus(
     grpc::CallbackServerContext* rpc, const v1::WatchStatusRequest* request) {
   return async::RunServerStream<v1::Verification>(
-      rpc, watch_hub_.loop(), "KycService/WatchStatus",
+      rpc, watch_hub_.loop(), watch_hub_.streams(), "KycService/WatchStatus",
       [this, request](CallContext,
                       async::StreamWriter<v1::Verification>& writer) {
         return watch_hub_.Watch(*request, writer);

@@ -17,8 +17,6 @@ namespace {
 constexpr int kMaxWatchedUsers = 1000;
 // Changes waiting for a slow stream; beyond it the stream reads again.
 constexpr size_t kMaxQueued = 1000;
-// How often a quiet stream looks whether its client is still there.
-constexpr std::chrono::seconds kIdleCheck{5};
 // What a lost message could hide is found after this long.
 constexpr std::chrono::seconds kResync{60};
 
@@ -99,13 +97,6 @@ void WatchHub::ResyncAll() {
   }
 }
 
-void WatchHub::Close() {
-  loop_.Post([this] {
-    closed_ = true;
-    ResyncAll();
-  });
-}
-
 async::Task<absl::Status> WatchHub::SendIfNew(
     Watcher& watcher, domain::Record record,
     async::StreamWriter<v1::Verification>& writer) {
@@ -144,9 +135,9 @@ async::Task<absl::Status> WatchHub::Watch(
   }
   // Registered before the present is read, so that no change falls between.
   Watcher watcher(*this, request);
+  writer.OnCancelled([&watcher] { watcher.wake.Notify(); });
   auto next_resync = std::chrono::steady_clock::now();
   while (!writer.cancelled()) {
-    if (closed_) co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
     const auto now = std::chrono::steady_clock::now();
     if (watcher.resync || now >= next_resync) {
       watcher.resync = false;
@@ -159,8 +150,8 @@ async::Task<absl::Status> WatchHub::Watch(
       CO_RETURN_IF_ERROR(
           co_await SendIfNew(watcher, std::move(record), writer));
     }
-    if (watcher.resync || closed_) continue;
-    co_await watcher.wake.Wait(kIdleCheck);
+    if (watcher.resync || writer.cancelled()) continue;
+    co_await watcher.wake.Wait(next_resync - std::chrono::steady_clock::now());
   }
   co_return absl::CancelledError("the client has gone");
 }

@@ -34,15 +34,14 @@ class WatchHub {
   ~WatchHub();
 
   async::Loop& loop() { return loop_; }
+  // The open streams; CancelAll ends them when the server drains.
+  async::StreamRegistry& streams() { return streams_; }
 
   // One stream: the present status of each user, then each change. Ends when
-  // the client goes or the hub closes.
+  // the client goes or the server drains.
   async::Task<absl::Status> Watch(
       const v1::WatchStatusRequest& request,
       async::StreamWriter<v1::Verification>& writer);
-
-  // Ends every stream with UNAVAILABLE; later ones end at once. Thread-safe.
-  void Close();
 
  private:
   struct Watcher;
@@ -58,7 +57,7 @@ class WatchHub {
   async::Redis redis_;
   store::RecordStore store_;
   std::unordered_map<std::string, std::unordered_set<Watcher*>> watchers_;
-  bool closed_ = false;
+  async::StreamRegistry streams_;
   async::RedisSubscriber subscriber_;
 };
 
