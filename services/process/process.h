@@ -16,31 +16,38 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "services/async/http_server.h"
-#include "services/async/loop.h"
 
 namespace kyc::process {
 
 struct Program {
-  std::string name;     // "kyc_server"
-  std::string service;  // "kyc": the `service` of every log line.
-  std::string usage;    // What it does and an example, for --help.
+  std::string name;              // "kyc_server"
+  std::string service;           // "kyc": the `service` of every log line.
+  std::string usage;             // What it does and an example, for --help.
+  bool takes_arguments = false;  // Else an argument that is no flag is wrong.
 };
 
 // Parses flags: command line, then KYC_<FLAG IN UPPER CASE> for each flag the
-// command line does not name, then defaults. Handles --help and --version
-// (exit 0) and wrong flags (exit 2, naming the flag). Blocks SIGTERM, SIGINT
-// and SIGHUP for WaitForTermination, ignores SIGPIPE, turns core dumps off,
-// starts logging and routes gRPC's own log lines into it (PID 1 safe).
-void Init(int argc, char** argv, const Program& program);
+// command line does not name (an empty variable counts as none), then
+// defaults. Handles --help and --version (exit 0) and wrong flags (exit 2,
+// naming the flag). Blocks SIGTERM, SIGINT and SIGHUP for WaitForTermination,
+// ignores SIGPIPE, turns core dumps off, starts logging at --log_level and
+// routes gRPC's own log lines into it. Works as PID 1. Call it first, before
+// there is a second thread. Returns the arguments that are not flags.
+std::vector<std::string> Init(int argc, char** argv, const Program& program);
 
 // Whether --check_config was given: the caller checks and exits.
 bool CheckOnly();
 
-// Prints "<flag or file>: what is wrong" on stderr and exits with 2.
+// Whether an address can be listened on: host:port, or unix:/path. The
+// message does not name the flag; the caller knows it.
+absl::Status CheckListenAddress(std::string_view address);
+
+// Prints "<flag or file>: what is wrong" on stderr and exits with 2, also
+// while other threads run.
 [[noreturn]] void FailConfig(const absl::Status& status);
 
 // The version that --version prints and kyc_build_info shows.
@@ -58,15 +65,25 @@ struct Dependency {
 
 // The admin port: /healthz (alive), /readyz, /metrics. Nothing else is on it,
 // and these are nowhere else. Runs on a loop of its own.
+//
+//   ready                      not ready
+//   redis: ok                  redis: down
+//   kyc: ok                    kyc: down (not required)
+//
+// Start and destroy it on one thread; the rest is thread-safe.
 class AdminServer {
  public:
   // `listen` as --admin_listen.
   AdminServer(std::string listen, std::vector<Dependency> dependencies);
   ~AdminServer();
 
+  // Binds and serves. The message names the address.
   absl::Status Start();
+  // The port bound (useful with port 0); 0 for a unix socket.
+  int port() const;
   // From now on /readyz is 503 whatever the dependencies say.
   void SetDraining();
+  // What /readyz says.
   bool ready() const;
 
  private:
