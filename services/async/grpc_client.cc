@@ -97,6 +97,8 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   args.SetMaxReceiveMessageSize(4 << 20);
   args.SetMaxSendMessageSize(4 << 20);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // Else gRPC shares one connection among all channels to an address.
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   auto channel = grpc::CreateCustomChannel(
       address, grpc::InsecureChannelCredentials(), args);

@@ -45,7 +45,8 @@ Task<absl::Status> CallUnary(
     std::function<void(grpc::ClientContext*, std::function<void(grpc::Status)>)>
         start);
 
-// A channel to `host:port` or `unix:/path`, with keepalive, a short
+// A channel to `host:port` or `unix:/path`, with a connection of its own (so
+// that a loop's calls wait for no other loop's), keepalive, a short
 // reconnect back-off (100 ms to 2 s) and a 4 MiB message limit. It connects
 // by itself, now and again. No proxy of the environment is used.
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address);

@@ -1,0 +1,45 @@
+// The services behind the gateway, as its handlers see them.
+#ifndef KYC_GATEWAY_API_BACKEND_H_
+#define KYC_GATEWAY_API_BACKEND_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "kyc/v1/kyc_service.pb.h"
+#include "kyc/v1/user_service.pb.h"
+#include "kyc/v1/webhook_service.pb.h"
+#include "services/async/call_context.h"
+#include "services/async/task.h"
+
+namespace kyc::gateway {
+
+// One RPC each. Each bounds its own time, within the context's deadline, and
+// returns the errors of the RPC with their reasons. One loop's.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual async::Task<absl::StatusOr<v1::CreateApplicantResponse>>
+  CreateApplicant(async::CallContext context,
+                  v1::CreateApplicantRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::CreateAccessTokenResponse>>
+  CreateAccessToken(async::CallContext context,
+                    v1::CreateAccessTokenRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::Verification>> GetStatus(
+      async::CallContext context, std::string user_id) = 0;
+  virtual async::Task<absl::StatusOr<v1::Verification>> RefreshStatus(
+      async::CallContext context, v1::RefreshStatusRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::User>> GetUser(
+      async::CallContext context, v1::GetUserRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::Onboarding>> GetOnboarding(
+      async::CallContext context, v1::GetOnboardingRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::Onboarding>> SubmitOnboardingStep(
+      async::CallContext context, v1::SubmitOnboardingStepRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::IngestSumsubEventResponse>>
+  IngestSumsubEvent(async::CallContext context,
+                    v1::IngestSumsubEventRequest request) = 0;
+};
+
+}  // namespace kyc::gateway
+
+#endif  // KYC_GATEWAY_API_BACKEND_H_

@@ -1,0 +1,64 @@
+// One request on its way through a handler.
+#ifndef KYC_GATEWAY_API_CALL_H_
+#define KYC_GATEWAY_API_CALL_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gateway/api/backend.h"
+#include "kyc/v1/types.pb.h"
+#include "services/async/call_context.h"
+#include "services/async/http_server.h"
+#include "services/async/task.h"
+#include "services/base/json.h"
+
+namespace kyc::gateway {
+
+// What the dispatcher has found out about the request, and where the answer
+// goes. Lives as long as the handler runs.
+struct Call {
+  async::ServerRequest& request;
+  async::ServerResponse& response;
+  Backend& backend;
+  async::CallContext context;
+  // The caller; set on routes that ask for a user.
+  std::string user_id;
+  // x-juno-orgid; both empty without it.
+  std::string org_id;
+  std::string env_id;
+  // Of the route's {names}.
+  std::vector<std::string> path_params;
+  // Of routes that take one.
+  std::string body;
+  // X-Timestamp-Format: iso8601.
+  bool iso_times = false;
+};
+
+// Answers a call: OK with `response` filled (200 and JSON unless it says
+// otherwise), or the error that becomes the problem document.
+using Handler = async::Task<absl::Status> (*)(Call& call);
+
+// The caller's organisation and environment for an RPC; leaves the field
+// absent when the caller named none.
+template <typename Request>
+void SetTenant(const Call& call, Request* request) {
+  if (call.org_id.empty()) return;
+  request->mutable_tenant()->set_org_id(call.org_id);
+  request->mutable_tenant()->set_env_id(call.env_id);
+}
+
+// Writes a member that is a time: null for 0, else epoch milliseconds, or
+// "2026-01-31T12:00:00Z" where the caller asked for that.
+void WriteTime(const Call& call, std::string_view key, int64_t epoch_ms,
+               base::JsonWriter* json);
+
+// Writes a member that is text, or null when it is empty.
+void WriteText(std::string_view key, std::string_view text,
+               base::JsonWriter* json);
+
+}  // namespace kyc::gateway
+
+#endif  // KYC_GATEWAY_API_CALL_H_

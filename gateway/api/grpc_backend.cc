@@ -1,0 +1,205 @@
+#include "gateway/api/grpc_backend.h"
+
+#include <grpcpp/channel.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "kyc/v1/kyc_service.grpc.pb.h"
+#include "kyc/v1/user_service.grpc.pb.h"
+#include "kyc/v1/webhook_service.grpc.pb.h"
+#include "services/async/batcher.h"
+#include "services/async/grpc_client.h"
+#include "services/async/grpc_status.h"
+#include "services/base/status_macros.h"
+
+namespace kyc::gateway {
+namespace {
+
+using async::CallContext;
+using async::Task;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kReadTimeout(4);
+// The provider sends an event again when it has no answer: better a quick 503
+// than a provider that gives up waiting.
+constexpr std::chrono::milliseconds kWebhookTimeout(900);
+
+CallContext Within(CallContext context, std::chrono::milliseconds limit) {
+  context.deadline = std::min(context.deadline, steady_clock::now() + limit);
+  return context;
+}
+
+// One read of a status on its way into a batch.
+struct StatusRead {
+  std::string user_id;
+  base::TraceContext trace;
+  steady_clock::time_point deadline;
+};
+
+class GrpcBackend : public Backend {
+ public:
+  GrpcBackend(async::Loop& loop, const GrpcBackendOptions& options)
+      : rpc_timeout_(options.rpc_timeout),
+        kyc_channel_(async::OpenChannel(options.kyc_address)),
+        webhook_channel_(async::OpenChannel(options.webhook_address)),
+        kyc_(v1::KycService::NewStub(kyc_channel_)),
+        user_(v1::UserService::NewStub(kyc_channel_)),
+        webhook_(v1::WebhookService::NewStub(webhook_channel_)),
+        statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
+          return BatchGetStatus(std::move(reads));
+        }) {}
+
+  Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
+      CallContext context, v1::CreateApplicantRequest request) override {
+    v1::CreateApplicantResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/CreateApplicant",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->CreateApplicant(rpc, &request, &response,
+                                         std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::CreateAccessTokenResponse>> CreateAccessToken(
+      CallContext context, v1::CreateAccessTokenRequest request) override {
+    v1::CreateAccessTokenResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/CreateAccessToken",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->CreateAccessToken(rpc, &request, &response,
+                                           std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::Verification>> GetStatus(
+      CallContext context, std::string user_id) override {
+    const auto deadline = Within(context, kReadTimeout).deadline;
+    return statuses_.Call({std::move(user_id), context.trace, deadline},
+                          deadline);
+  }
+
+  Task<absl::StatusOr<v1::Verification>> RefreshStatus(
+      CallContext context, v1::RefreshStatusRequest request) override {
+    v1::Verification response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/RefreshStatus",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->RefreshStatus(rpc, &request, &response,
+                                       std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::User>> GetUser(CallContext context,
+                                         v1::GetUserRequest request) override {
+    v1::User response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kReadTimeout), "UserService/GetUser",
+        [&](auto* rpc, auto done) {
+          user_->async()->GetUser(rpc, &request, &response, std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::Onboarding>> GetOnboarding(
+      CallContext context, v1::GetOnboardingRequest request) override {
+    v1::Onboarding response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kReadTimeout), "UserService/GetOnboarding",
+        [&](auto* rpc, auto done) {
+          user_->async()->GetOnboarding(rpc, &request, &response,
+                                        std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::Onboarding>> SubmitOnboardingStep(
+      CallContext context, v1::SubmitOnboardingStepRequest request) override {
+    v1::Onboarding response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kReadTimeout), "UserService/SubmitOnboardingStep",
+        [&](auto* rpc, auto done) {
+          user_->async()->SubmitOnboardingStep(rpc, &request, &response,
+                                               std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::IngestSumsubEventResponse>> IngestSumsubEvent(
+      CallContext context, v1::IngestSumsubEventRequest request) override {
+    v1::IngestSumsubEventResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kWebhookTimeout), "WebhookService/IngestSumsubEvent",
+        [&](auto* rpc, auto done) {
+          webhook_->async()->IngestSumsubEvent(rpc, &request, &response,
+                                               std::move(done));
+        }));
+    co_return response;
+  }
+
+ private:
+  using Statuses = async::Batcher<StatusRead, v1::Verification>;
+
+  // The batch has the first item's trace and the time of whoever has most;
+  // within it every item keeps its own.
+  Task<Statuses::Results> BatchGetStatus(std::vector<StatusRead> reads) {
+    const auto now = steady_clock::now();
+    CallContext context{reads.front().trace, now};
+    v1::BatchGetStatusRequest request;
+    request.mutable_requests()->Reserve(static_cast<int>(reads.size()));
+    for (StatusRead& read : reads) {
+      context.deadline = std::max(context.deadline, read.deadline);
+      v1::GetStatusRequest& item = *request.add_requests();
+      item.set_user_id(std::move(read.user_id));
+      item.set_traceparent(read.trace.ToTraceparent());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(read.deadline - now);
+      item.set_timeout_ms(
+          static_cast<uint32_t>(std::max<int64_t>(1, left.count())));
+    }
+    v1::BatchGetStatusResponse response;
+    const absl::Status status = co_await async::CallUnary(
+        context, "KycService/BatchGetStatus", [&](auto* rpc, auto done) {
+          kyc_->async()->BatchGetStatus(rpc, &request, &response,
+                                        std::move(done));
+        });
+    Statuses::Results results;
+    if (!status.ok()) {
+      results.assign(reads.size(), status);
+      co_return results;
+    }
+    results.reserve(reads.size());
+    for (auto& result : *response.mutable_results()) {
+      if (result.has_verification()) {
+        results.push_back(std::move(*result.mutable_verification()));
+      } else if (absl::Status error = async::FromRpcStatus(result.error());
+                 !error.ok()) {
+        results.push_back(std::move(error));
+      } else {
+        results.push_back(absl::InternalError("an item without a result"));
+      }
+    }
+    co_return results;
+  }
+
+  const std::chrono::milliseconds rpc_timeout_;
+  const std::shared_ptr<grpc::Channel> kyc_channel_;
+  const std::shared_ptr<grpc::Channel> webhook_channel_;
+  const std::unique_ptr<v1::KycService::Stub> kyc_;
+  const std::unique_ptr<v1::UserService::Stub> user_;
+  const std::unique_ptr<v1::WebhookService::Stub> webhook_;
+  Statuses statuses_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> NewGrpcBackend(async::Loop& loop,
+                                        const GrpcBackendOptions& options) {
+  return std::make_unique<GrpcBackend>(loop, options);
+}
+
+}  // namespace kyc::gateway

@@ -1,0 +1,42 @@
+// The table of everything the gateway answers.
+#ifndef KYC_GATEWAY_API_ROUTES_H_
+#define KYC_GATEWAY_API_ROUTES_H_
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "gateway/api/call.h"
+#include "gateway/http/router.h"
+
+namespace kyc::gateway {
+
+// One row. The path's template is also the `route` label of the metrics.
+struct Route {
+  enum class Auth {
+    kUser,  // x-juno-jwt.
+    kNone,  // Of the gateway: the service behind it checks a signature.
+  };
+  enum class Body {
+    kNone,  // Not read.
+    kJson,  // application/json of at most max_body bytes.
+    kRaw,   // At most max_body bytes, whatever they are.
+  };
+
+  std::string_view method;
+  std::string_view path;
+  Handler handler;
+  Auth auth;
+  Body body = Body::kNone;
+  size_t max_body = 0;
+};
+
+std::span<const Route> Routes();
+
+// Finds rows of Routes() by their index. The table is right by construction:
+// one that is not ends the process at start.
+Router BuildRouter();
+
+}  // namespace kyc::gateway
+
+#endif  // KYC_GATEWAY_API_ROUTES_H_
