@@ -24,7 +24,7 @@ class Applier {
 
   // One attempt to apply an event, until the context's deadline. OK once its
   // effect is stored; the value names the effect for metrics ("applied",
-  // "stale", "ignored"). `event` must live until then.
+  // "stale", "ignored", "unknown"). `event` must live until then.
   async::Task<absl::StatusOr<std::string_view>> Apply(
       async::CallContext context, const StreamEvent& event);
 

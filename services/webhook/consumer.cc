@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <future>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <unordered_set>
@@ -51,13 +52,19 @@ std::string_view View(absl::string_view text) {
   return {text.data(), text.size()};
 }
 
-base::Counter* Applied(std::string_view effect) {
+base::Counter* Done(const char* effect) {
   return base::GetCounter("kyc_webhook_applied_total",
                           "Events done with, by their effect.",
-                          {{"effect", std::string(effect)}});
+                          {{"effect", effect}});
 }
 
 struct Metrics {
+  // By the names Applier gives effects; "dead" is a dead letter.
+  std::map<std::string_view, base::Counter*> done = {
+      {"applied", Done("applied")}, {"stale", Done("stale")},
+      {"ignored", Done("ignored")}, {"unknown", Done("unknown")},
+      {"dead", Done("dead")},
+  };
   base::Counter* redeliveries =
       base::GetCounter("kyc_webhook_redeliveries_total",
                        "Events taken up again: resumed, claimed or repeated.");
@@ -348,7 +355,7 @@ async::Task<void> Consumer::Impl::Handle(StreamEvent event,
     const absl::StatusOr<std::string_view> effect =
         co_await applier_.Apply(context, event);
     if (effect.ok()) {
-      Applied(*effect)->Add();
+      metrics_.done.at(*effect)->Add();
       base::LogInfo("webhook applied",
                     {{"entry", event.id}, {"effect", *effect}}, &context.trace);
       co_await Insist([this, &event] {
@@ -360,7 +367,7 @@ async::Task<void> Consumer::Impl::Handle(StreamEvent event,
     const std::string reason = absl::StatusCodeToString(code);
     if (!IsTransient(code)) ++failures;
     if (failures >= options_.max_attempts) {
-      Applied("dead")->Add();
+      metrics_.done.at("dead")->Add();
       base::LogError("webhook given up",
                      {{"entry", event.id}, {"code", reason}}, &context.trace);
       co_await Insist([this, &event, &reason, failures] {

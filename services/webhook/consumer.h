@@ -30,7 +30,8 @@ struct ConsumerOptions {
   // Events being applied at the same time.
   int apply_concurrency = 64;
   std::chrono::milliseconds apply_timeout{10000};
-  // How long one read waits for new entries; also what Drain may take.
+  // How long one read waits for new entries; also what Drain may take. Less
+  // than the two command time limits after which a silent connection is left.
   std::chrono::milliseconds block{2000};
   // Pauses between the attempts of one event.
   std::chrono::milliseconds retry_base{1000};

@@ -111,9 +111,9 @@ TEST_F(ConsumerTest, ARestartUnderTheSameNameResumesAtOnce) {
     gate.Wait();
     return kUnavailable;
   });
-  auto process = Run(Quick("a"));
   for (int i = 0; i < 100; ++i) probe_.AddEvent(std::to_string(i));
-  // 64 are in flight, the rest of the second page waits for a place.
+  // A page of 64 is in flight, the second waits for places.
+  auto process = Run(Quick("a"));
   ASSERT_TRUE(Eventually([&] { return probe_.Pending() == 100; }));
   process.reset();
   gate.Open();
@@ -121,8 +121,8 @@ TEST_F(ConsumerTest, ARestartUnderTheSameNameResumesAtOnce) {
   EXPECT_EQ(probe_.Pending(), 100);
 
   process = Run(Quick("a"));
-  ASSERT_TRUE(AppliedInTotal(100));
-  EXPECT_EQ(AppliedPayloads().size(), 100u);
+  // Counted by payload: a call cut off by the crash may still have its effect.
+  EXPECT_TRUE(Eventually([&] { return AppliedPayloads().size() == 100; }));
   EXPECT_TRUE(NothingPending());
 }
 
@@ -132,10 +132,10 @@ TEST_F(ConsumerTest, AnotherConsumerClaimsWhatADeadOneLeft) {
     gate.Wait();
     return kUnavailable;
   });
-  auto process = Run(Quick("dead"));
-  // More than a page, so that the cursor has to move.
   for (int i = 0; i < 130; ++i) probe_.AddEvent(std::to_string(i));
-  ASSERT_TRUE(Eventually([&] { return probe_.Pending() >= 128; }));
+  auto process = Run(Quick("dead"));
+  // More than a page, so that the claim's cursor has to move.
+  ASSERT_TRUE(Eventually([&] { return probe_.Pending() == 128; }));
   process.reset();
   gate.Open();
   kyc_.SetScript(nullptr);
@@ -198,15 +198,19 @@ TEST_F(ConsumerTest, AnOutageOfKycServiceCostsNoAttempts) {
   probe_.AddEvent("before");
   ASSERT_TRUE(AppliedInTotal(1));
   kyc_.Stop();
+  ASSERT_TRUE(Eventually([&] { return !process->consumer().kyc_ok(); }));
   for (int i = 0; i < 20; ++i) probe_.AddEvent(std::to_string(i));
-  EXPECT_TRUE(Eventually([&] { return !process->consumer().kyc_ok(); }));
-  // Once the outage is known, nothing more is read.
-  EXPECT_TRUE(Eventually([&] {
-    const std::string metrics = base::RenderMetrics();
-    return metrics.find("\nkyc_webhook_lag_entries 20\n") !=
-               std::string::npos ||
-           probe_.Pending() > 0;
-  }));
+  // Many times the pause between two attempts.
+  EXPECT_FALSE(Eventually(
+      [&] {
+        const async::RedisReply pending = probe_.Do(
+            {"XPENDING", kEventStream, kConsumerGroup, "-", "+", "100"});
+        for (const async::RedisReply& entry : pending.elements) {
+          if (entry.elements.at(3).integer > 1) return true;  // Deliveries.
+        }
+        return false;
+      },
+      milliseconds(500)));
   kyc_.Start();
   ASSERT_TRUE(AppliedInTotal(21));
   EXPECT_TRUE(NothingPending());

@@ -39,8 +39,8 @@ RedisProbe::RedisProbe(const async::RedisOptions& options)
 
 RedisProbe::~RedisProbe() { runtime_.Stop(); }
 
-async::RedisReply RedisProbe::Do(std::vector<std::string> args) {
-  const std::string name = args[0];
+absl::StatusOr<async::RedisReply> RedisProbe::Try(
+    std::vector<std::string> args) {
   std::promise<absl::StatusOr<async::RedisReply>> promise;
   runtime_.loop(0).Spawn(
       [](async::Redis& redis, std::vector<std::string> args,
@@ -48,7 +48,12 @@ async::RedisReply RedisProbe::Do(std::vector<std::string> args) {
           -> async::Task<void> {
         promise.set_value(co_await redis.Command(std::move(args)));
       }(redis_, std::move(args), promise));
-  absl::StatusOr<async::RedisReply> reply = promise.get_future().get();
+  return promise.get_future().get();
+}
+
+async::RedisReply RedisProbe::Do(std::vector<std::string> args) {
+  const std::string name = args[0];
+  absl::StatusOr<async::RedisReply> reply = Try(std::move(args));
   EXPECT_TRUE(reply.ok()) << name << ": " << reply.status();
   return reply.ok() ? *std::move(reply) : async::RedisReply();
 }
@@ -58,9 +63,8 @@ int64_t RedisProbe::Length(const std::string& stream) {
 }
 
 int64_t RedisProbe::Pending() {
-  const async::RedisReply reply =
-      Do({"XPENDING", kEventStream, kConsumerGroup});
-  return reply.elements.empty() ? -1 : reply.elements[0].integer;
+  const auto reply = Try({"XPENDING", kEventStream, kConsumerGroup});
+  return reply.ok() ? reply->elements.at(0).integer : -1;
 }
 
 std::string RedisProbe::AddEvent(const std::string& body,

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "services/async/loop.h"
 #include "services/async/redis.h"
 #include "services/base/mutex.h"
@@ -36,7 +37,7 @@ class RedisProbe {
   async::RedisReply Do(std::vector<std::string> args);
 
   int64_t Length(const std::string& stream);
-  // Entries pending in the consumer group.
+  // Entries pending in the consumer group; -1 while there is none.
   int64_t Pending();
   // Stores an event as intake does; gives its id. "*" lets Redis choose it.
   std::string AddEvent(const std::string& body,
@@ -46,6 +47,8 @@ class RedisProbe {
   std::map<std::string, std::string> FirstEntry(const std::string& stream);
 
  private:
+  absl::StatusOr<async::RedisReply> Try(std::vector<std::string> args);
+
   async::Runtime runtime_;
   async::Redis redis_;
 };
