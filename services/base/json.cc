@@ -168,11 +168,11 @@ absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text,
   rapidjson::InsituStringStream stream(impl->text.data());
   rapidjson::Reader reader;
   Builder builder(impl->text.data(), limits.max_depth, impl->nodes);
-  // Iterative: the sender chooses the depth, so it must not be the stack's.
+  // The recursive parser: the builder ends it at max_depth. (RapidJSON 1.1's
+  // iterative one computes with a null pointer, which UBSan reports.)
   const rapidjson::ParseResult result =
-      reader
-          .Parse<rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
-                 rapidjson::kParseNumbersAsStringsFlag>(stream, builder);
+      reader.Parse<rapidjson::kParseInsituFlag |
+                   rapidjson::kParseNumbersAsStringsFlag>(stream, builder);
   if (!result) {
     const char* problem = builder.problem() != nullptr
                               ? builder.problem()

@@ -50,7 +50,7 @@ class JsonDocument {
  public:
   struct Limits {
     size_t max_bytes = 1 << 20;
-    int max_depth = 64;
+    int max_depth = 64;  // Of the parser's stack, too: keep it small.
   };
 
   // INVALID_ARGUMENT when the text is not one JSON value (RFC 8259) in UTF-8,

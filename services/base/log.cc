@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "services/base/json.h"
 #include "services/base/metrics.h"
@@ -66,7 +67,7 @@ class StderrSink : public spdlog::sinks::base_sink<std::mutex> {
   std::string buffer_;
 };
 
-// Started once, and never freed: a thread may still log while Stop runs.
+// Never freed: a thread may still log while Stop runs.
 class Writer {
  public:
   Writer(std::string_view service, LogLevel minimum)
@@ -172,7 +173,9 @@ void Render(std::string_view service, LogLevel level, std::string_view message,
 
 void StartLogging(std::string_view service, LogLevel minimum) {
   StopLogging();
-  Writer* const writer = new Writer(service, minimum);
+  static auto& writers = *new std::vector<std::unique_ptr<Writer>>;
+  writers.push_back(std::make_unique<Writer>(service, minimum));
+  Writer* const writer = writers.back().get();
   ExportValue(MetricKind::kCounter, "kyc_log_dropped_total",
               "Log lines lost because stderr was too slow.",
               [writer] { return static_cast<double>(writer->dropped()); });

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <thread>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
@@ -146,6 +147,18 @@ absl::Status CheckListenAddress(std::string_view address) {
     return absl::InvalidArgumentError("the port must be from 0 to 65535");
   }
   return absl::OkStatus();
+}
+
+absl::Status ForFlag(std::string_view flag, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("--", std::string(flag), ": ",
+                                                  status.message()));
+}
+
+int ThreadCount(int asked) {
+  if (asked > 0) return std::min(asked, 64);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores, 1, 8);
 }
 
 void FailConfig(const absl::Status& status) {

@@ -46,6 +46,12 @@ bool CheckOnly();
 // message does not name the flag; the caller knows it.
 absl::Status CheckListenAddress(std::string_view address);
 
+// Puts the flag at fault ("--name: ") before what is wrong with it.
+absl::Status ForFlag(std::string_view flag, const absl::Status& status);
+
+// The event loops to run for --threads: 0 is one per core, at most 8.
+int ThreadCount(int asked);
+
 // Prints "<flag or file>: what is wrong" on stderr and exits with 2, also
 // while other threads run.
 [[noreturn]] void FailConfig(const absl::Status& status);
