@@ -3,7 +3,6 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -113,13 +112,6 @@ absl::StatusOr<Options> ReadOptions() {
   return options;
 }
 
-int ThreadCount() {
-  const int asked = absl::GetFlag(FLAGS_threads);
-  if (asked > 0) return std::min(asked, 64);
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores, 1, 8);
-}
-
 // What each loop has of its own.
 struct LoopParts {
   LoopParts(async::Loop& loop, const Options& options, KeySource& keys,
@@ -147,7 +139,8 @@ int Run() {
   GrpcHealth webhook_health(options->backend.webhook_address,
                             "kyc.v1.WebhookService");
 
-  async::Runtime runtime(ThreadCount());
+  async::Runtime runtime(
+      process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   // Reads keys and asks after the services, so that no request waits for it.
   async::Runtime background(1);
   const std::unique_ptr<KeySource> keys = std::move(options->keys);

@@ -69,7 +69,7 @@ RouteMatch Router::Find(std::string_view method, std::string_view path) const {
     return match;
   }
   path.remove_prefix(1);
-  if (!path.empty() && path.back() == '/') path.remove_suffix(1);
+  if (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   if (path.empty()) path = std::string_view();
   const Node* node = Walk(nodes_.front(), path, &match.params);
   if (node == nullptr) return match;
