@@ -78,20 +78,14 @@ namespace {
 
 constexpr std::chrono::milliseconds kDrainLimit{15000};
 
-// Puts the flag at fault before what is wrong with it.
-absl::Status Named(std::string_view flag, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("--", std::string(flag), ": ",
-                                                  status.message()));
-}
-
 absl::StatusOr<base::Secret> SecretFlag(std::string_view flag,
                                         const std::string& path) {
   if (path.empty()) {
-    return Named(flag, absl::InvalidArgumentError("a file is required"));
+    return process::ForFlag(flag,
+                            absl::InvalidArgumentError("a file is required"));
   }
   absl::StatusOr<base::Secret> secret = base::ReadSecretFile(path);
-  if (!secret.ok()) return Named(flag, secret.status());
+  if (!secret.ok()) return process::ForFlag(flag, secret.status());
   return secret;
 }
 
@@ -114,14 +108,14 @@ absl::Status CheckUrl(const std::string& url) {
 
 absl::StatusOr<server::Engines::Options> ReadOptions() {
   server::Engines::Options options;
-  RETURN_IF_ERROR(Named(
+  RETURN_IF_ERROR(process::ForFlag(
       "listen", process::CheckListenAddress(absl::GetFlag(FLAGS_listen))));
-  RETURN_IF_ERROR(
-      Named("admin_listen",
-            process::CheckListenAddress(absl::GetFlag(FLAGS_admin_listen))));
+  RETURN_IF_ERROR(process::ForFlag(
+      "admin_listen",
+      process::CheckListenAddress(absl::GetFlag(FLAGS_admin_listen))));
   absl::StatusOr<async::RedisOptions> redis =
       async::RedisOptions::Parse(absl::GetFlag(FLAGS_redis_url));
-  RETURN_IF_ERROR(Named("redis_url", redis.status()));
+  RETURN_IF_ERROR(process::ForFlag("redis_url", redis.status()));
   options.redis = *std::move(redis);
   if (const std::string file = absl::GetFlag(FLAGS_redis_password_file);
       !file.empty()) {
@@ -134,7 +128,8 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
   while (!sumsub.base_url.empty() && sumsub.base_url.back() == '/') {
     sumsub.base_url.pop_back();
   }
-  RETURN_IF_ERROR(Named("sumsub_base_url", CheckUrl(sumsub.base_url)));
+  RETURN_IF_ERROR(
+      process::ForFlag("sumsub_base_url", CheckUrl(sumsub.base_url)));
   ASSIGN_OR_RETURN(sumsub.app_token,
                    SecretFlag("sumsub_app_token_file",
                               absl::GetFlag(FLAGS_sumsub_app_token_file)));
@@ -173,16 +168,9 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
   engine.support_address = absl::GetFlag(FLAGS_support_address);
   absl::StatusOr<domain::OnboardingSteps> steps =
       domain::OnboardingSteps::Parse(absl::GetFlag(FLAGS_onboarding_steps));
-  RETURN_IF_ERROR(Named("onboarding_steps", steps.status()));
+  RETURN_IF_ERROR(process::ForFlag("onboarding_steps", steps.status()));
   engine.steps = *std::move(steps);
   return options;
-}
-
-int ThreadCount() {
-  const int asked = absl::GetFlag(FLAGS_threads);
-  if (asked > 0) return std::min(asked, 64);
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores, 1, 8);
 }
 
 int Run() {
@@ -190,7 +178,7 @@ int Run() {
   if (!options.ok()) process::FailConfig(options.status());
   if (process::CheckOnly()) return 0;
 
-  async::Runtime runtime(ThreadCount());
+  async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   const async::RedisOptions redis = options->redis;
   server::Engines engines(runtime, base::SystemClock(), *std::move(options));
   server::WatchHub watch_hub(runtime.loop(0), redis, base::SystemClock());
@@ -206,10 +194,10 @@ int Run() {
 
   runtime.Start();
   if (absl::Status started = grpc.Start(); !started.ok()) {
-    process::FailConfig(Named("listen", started));
+    process::FailConfig(process::ForFlag("listen", started));
   }
   if (absl::Status started = admin.Start(); !started.ok()) {
-    process::FailConfig(Named("admin_listen", started));
+    process::FailConfig(process::ForFlag("admin_listen", started));
   }
   base::LogInfo("ready", {{"listen", absl::GetFlag(FLAGS_listen)}});
   process::WaitForTermination();

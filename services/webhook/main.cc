@@ -54,7 +54,7 @@ ABSL_FLAG(int, apply_concurrency, 64, "events being applied at the same time");
 ABSL_FLAG(absl::Duration, stream_retention, absl::Hours(24 * 7),
           "how long acknowledged events stay in the stream");
 ABSL_FLAG(bool, grpc_reflection, true, "serve gRPC reflection");
-ABSL_FLAG(int, threads, 2, "event loops");
+ABSL_FLAG(int, threads, 0, "event loops; 0: one per core, at most 8");
 
 namespace kyc::webhook {
 namespace {
@@ -70,15 +70,8 @@ struct Config {
   ConsumerOptions consumer;
 };
 
-// Puts the flag at fault before what is wrong with it.
-absl::Status Named(std::string_view flag, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrCat("--", std::string(flag), ": ",
-                                                  status.message()));
-}
-
 absl::Status Wrong(std::string_view flag, std::string_view what) {
-  return Named(flag, absl::InvalidArgumentError(std::string(what)));
+  return process::ForFlag(flag, absl::InvalidArgumentError(std::string(what)));
 }
 
 absl::StatusOr<std::chrono::milliseconds> Interval(std::string_view flag,
@@ -101,32 +94,34 @@ std::string ConsumerName() {
 }
 
 absl::StatusOr<Config> ReadConfig(SecretFile& secrets) {
-  RETURN_IF_ERROR(Named(
+  RETURN_IF_ERROR(process::ForFlag(
       "listen", process::CheckListenAddress(absl::GetFlag(FLAGS_listen))));
-  RETURN_IF_ERROR(
-      Named("admin_listen",
-            process::CheckListenAddress(absl::GetFlag(FLAGS_admin_listen))));
+  RETURN_IF_ERROR(process::ForFlag(
+      "admin_listen",
+      process::CheckListenAddress(absl::GetFlag(FLAGS_admin_listen))));
   if (absl::GetFlag(FLAGS_kyc_address).empty()) {
     return Wrong("kyc_address", "an address is required");
   }
   if (absl::GetFlag(FLAGS_sumsub_webhook_secret_file).empty()) {
     return Wrong("sumsub_webhook_secret_file", "a file is required");
   }
-  RETURN_IF_ERROR(Named("sumsub_webhook_secret_file", secrets.Load()));
+  RETURN_IF_ERROR(
+      process::ForFlag("sumsub_webhook_secret_file", secrets.Load()));
 
   Config config;
   auto redis = async::RedisOptions::Parse(absl::GetFlag(FLAGS_redis_url));
-  RETURN_IF_ERROR(Named("redis_url", redis.status()));
+  RETURN_IF_ERROR(process::ForFlag("redis_url", redis.status()));
   config.redis = *std::move(redis);
   if (const std::string file = absl::GetFlag(FLAGS_redis_password_file);
       !file.empty()) {
     auto password = base::ReadSecretFile(file);
-    RETURN_IF_ERROR(Named("redis_password_file", password.status()));
+    RETURN_IF_ERROR(process::ForFlag("redis_password_file", password.status()));
     config.redis.password = *std::move(password);
   }
   auto algorithms =
       ParseDigestAlgorithms(absl::GetFlag(FLAGS_sumsub_digest_algorithms));
-  RETURN_IF_ERROR(Named("sumsub_digest_algorithms", algorithms.status()));
+  RETURN_IF_ERROR(
+      process::ForFlag("sumsub_digest_algorithms", algorithms.status()));
   config.algorithms = *std::move(algorithms);
 
   config.consumer.name = ConsumerName();
@@ -147,10 +142,6 @@ absl::StatusOr<Config> ReadConfig(SecretFile& secrets) {
       config.consumer.apply_concurrency > 1024) {
     return Wrong("apply_concurrency", "must be from 1 to 1024");
   }
-  if (const int threads = absl::GetFlag(FLAGS_threads);
-      threads < 1 || threads > 64) {
-    return Wrong("threads", "must be from 1 to 64");
-  }
   return config;
 }
 
@@ -170,7 +161,8 @@ int Run() {
   if (!config.ok()) process::FailConfig(config.status());
   if (process::CheckOnly()) return 0;
 
-  async::Runtime runtime(absl::GetFlag(FLAGS_threads));
+  async::Runtime runtime(
+      process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   IntakeParts parts{.runtime = &runtime,
                     .secrets = &secrets,
                     .algorithms = config->algorithms,
@@ -197,10 +189,10 @@ int Run() {
 
   runtime.Start();
   if (absl::Status started = grpc.Start(); !started.ok()) {
-    process::FailConfig(Named("listen", started));
+    process::FailConfig(process::ForFlag("listen", started));
   }
   if (absl::Status started = admin.Start(); !started.ok()) {
-    process::FailConfig(Named("admin_listen", started));
+    process::FailConfig(process::ForFlag("admin_listen", started));
   }
   base::LogInfo("ready", {{"listen", absl::GetFlag(FLAGS_listen)},
                           {"consumer", config->consumer.name}});

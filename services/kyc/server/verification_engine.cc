@@ -6,6 +6,7 @@
 #include "services/base/log.h"
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
+#include "services/base/utf8.h"
 #include "services/kyc/provider/sumsub/webhook_event.h"
 #include "services/kyc/server/changes.h"
 
@@ -43,34 +44,10 @@ void CountEvent(std::string_view effect) {
 
 bool IsControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
-bool IsUtf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const unsigned char c = text[i];
-    int extra = c < 0x80                ? 0
-                : c >= 0xc2 && c < 0xe0 ? 1
-                : c >= 0xe0 && c < 0xf0 ? 2
-                : c >= 0xf0 && c < 0xf5 ? 3
-                                        : -1;
-    if (extra < 0 || text.size() - i <= static_cast<size_t>(extra))
-      return false;
-    uint32_t code = extra == 0 ? c : c & (0x3f >> extra);
-    for (int j = 1; j <= extra; ++j) {
-      const unsigned char d = text[i + j];
-      if ((d & 0xc0) != 0x80) return false;
-      code = code << 6 | (d & 0x3f);
-    }
-    const bool overlong = (extra == 2 && code < 0x800) ||
-                          (extra == 3 && code < 0x10000) || code > 0x10ffff;
-    if (overlong || (code >= 0xd800 && code < 0xe000)) return false;
-    i += extra + 1;
-  }
-  return true;
-}
-
 }  // namespace
 
 absl::Status CheckUserId(std::string_view user_id) {
-  if (user_id.empty() || user_id.size() > 256 || !IsUtf8(user_id)) {
+  if (user_id.empty() || user_id.size() > 256 || !base::IsUtf8(user_id)) {
     return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
                        "user_id must be 1 to 256 bytes of UTF-8");
   }
