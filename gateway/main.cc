@@ -16,8 +16,10 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/jwt_verifier.h"
 #include "gateway/auth/key_source.h"
+#include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
 #include "gateway/http/problem.h"
+#include "gateway/http/rate_limiter.h"
 #include "services/async/http_server.h"
 #include "services/async/loop.h"
 #include "services/base/clock.h"
@@ -64,6 +66,7 @@ constexpr std::chrono::milliseconds kDrainLimit{15000};
 struct Options {
   GrpcBackendOptions backend;
   CorsPolicy cors;
+  TrustedProxies proxies;
   std::unique_ptr<KeySource> keys;
 };
 
@@ -99,6 +102,10 @@ absl::StatusOr<Options> ReadOptions() {
       CorsPolicy::Parse(absl::GetFlag(FLAGS_cors_allowed_origins));
   RETURN_IF_ERROR(Named("cors_allowed_origins", cors.status()));
   options.cors = *std::move(cors);
+  absl::StatusOr<TrustedProxies> proxies =
+      TrustedProxies::Parse(absl::GetFlag(FLAGS_trusted_proxies));
+  RETURN_IF_ERROR(Named("trusted_proxies", proxies.status()));
+  options.proxies = *std::move(proxies);
   RETURN_IF_ERROR(CheckNotNegative("rate_limit_user",
                                    absl::GetFlag(FLAGS_rate_limit_user)));
   RETURN_IF_ERROR(CheckNotNegative("rate_limit_address",
@@ -114,12 +121,11 @@ absl::StatusOr<Options> ReadOptions() {
 
 // What each loop has of its own.
 struct LoopParts {
-  LoopParts(async::Loop& loop, const Options& options, KeySource& keys,
-            const Router& router, const ProblemWriter& problems,
-            const JwtVerifier& verifier)
+  LoopParts(async::Loop& loop, const GrpcBackendOptions& options,
+            FrontDoor& front, KeySource& keys, const JwtVerifier& verifier)
       : authenticator(keys, verifier, base::SystemClock()),
-        backend(NewGrpcBackend(loop, options.backend)),
-        dispatcher(router, problems, options.cors, authenticator, *backend) {}
+        backend(NewGrpcBackend(loop, options)),
+        dispatcher(front, authenticator, *backend) {}
 
   Authenticator authenticator;
   std::unique_ptr<Backend> backend;
@@ -131,23 +137,27 @@ int Run() {
   if (!options.ok()) process::FailConfig(options.status());
   if (process::CheckOnly()) return 0;
 
-  const Router router = BuildRouter();
-  const ProblemWriter problems(absl::GetFlag(FLAGS_problem_base_url));
+  FrontDoor front{
+      .problems = ProblemWriter(absl::GetFlag(FLAGS_problem_base_url)),
+      .cors = std::move(options->cors),
+      .proxies = std::move(options->proxies),
+      .user_limit = RateLimiter("user", absl::GetFlag(FLAGS_rate_limit_user)),
+      .address_limit =
+          RateLimiter("address", absl::GetFlag(FLAGS_rate_limit_address))};
   const JwtVerifier verifier(absl::GetFlag(FLAGS_user_jwt_issuer),
                              absl::GetFlag(FLAGS_user_jwt_audience));
   GrpcHealth kyc_health(options->backend.kyc_address, "kyc.v1.KycService");
   GrpcHealth webhook_health(options->backend.webhook_address,
                             "kyc.v1.WebhookService");
 
-  async::Runtime runtime(
-      process::ThreadCount(absl::GetFlag(FLAGS_threads)));
+  async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   // Reads keys and asks after the services, so that no request waits for it.
   async::Runtime background(1);
   const std::unique_ptr<KeySource> keys = std::move(options->keys);
   std::vector<std::unique_ptr<LoopParts>> parts;
   for (int i = 0; i < runtime.size(); ++i) {
     parts.push_back(std::make_unique<LoopParts>(
-        runtime.loop(i), *options, *keys, router, problems, verifier));
+        runtime.loop(i), options->backend, front, *keys, verifier));
   }
   async::HttpServerOptions http;
   http.listen = absl::GetFlag(FLAGS_listen);
@@ -158,9 +168,9 @@ int Run() {
         return parts[static_cast<size_t>(loop.index())]->dispatcher.Handle(
             request, response);
       },
-      [&problems](v1::ErrorReason reason, std::string_view path,
-                  async::ServerResponse& response) {
-        RenderServerError(problems, reason, path, response);
+      [&front](v1::ErrorReason reason, std::string_view path,
+               async::ServerResponse& response) {
+        RenderServerError(front.problems, reason, path, response);
       });
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),

@@ -89,14 +89,9 @@ absl::Status Miss(const RouteMatch& match, const CorsPolicy& cors,
 
 }  // namespace
 
-Dispatcher::Dispatcher(const Router& router, const ProblemWriter& problems,
-                       const CorsPolicy& cors, Authenticator& authenticator,
+Dispatcher::Dispatcher(FrontDoor& front, Authenticator& authenticator,
                        Backend& backend)
-    : router_(router),
-      problems_(problems),
-      cors_(cors),
-      authenticator_(authenticator),
-      backend_(backend) {
+    : front_(front), authenticator_(authenticator), backend_(backend) {
   const auto metrics_of = [](std::string_view label) {
     RouteMetrics metrics;
     metrics.label = label;
@@ -115,7 +110,7 @@ Dispatcher::Dispatcher(const Router& router, const ProblemWriter& problems,
 async::Task<void> Dispatcher::Handle(async::ServerRequest& request,
                                      async::ServerResponse& response) {
   const auto begin = steady_clock::now();
-  RouteMatch match = router_.Find(request.method(), request.path());
+  RouteMatch match = front_.router.Find(request.method(), request.path());
   const bool found = match.outcome == RouteMatch::Outcome::kFound;
   Call call{.request = request,
             .response = response,
@@ -123,22 +118,33 @@ async::Task<void> Dispatcher::Handle(async::ServerRequest& request,
             .context = {TraceOf(request), begin + kRequestLimit},
             .path_params = std::move(match.params)};
   AddCommonHeaders(call.context.trace, &response);
-  cors_.Apply(request, &response);
+  front_.cors.Apply(request, &response);
+  const Route* route =
+      found ? &Routes()[static_cast<size_t>(match.id)] : nullptr;
   absl::Status status;
-  if (found) {
-    status = co_await Serve(Routes()[static_cast<size_t>(match.id)], call);
-  } else {
-    status = Miss(match, cors_, request, &response);
+  if (!found || route->limited) status = CheckAddress(call, begin);
+  if (status.ok() && found) {
+    status = co_await Serve(*route, call, begin);
+  } else if (status.ok()) {
+    status = Miss(match, front_.cors, request, &response);
   }
   if (!status.ok()) {
-    problems_.Write(status, request.path(), call.context.trace.trace_id(),
-                    &response);
+    front_.problems.Write(status, request.path(), call.context.trace.trace_id(),
+                          &response);
   }
   Observe(found ? metrics_[static_cast<size_t>(match.id)] : unmatched_, call,
           status, begin);
 }
 
-async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call) {
+absl::Status Dispatcher::CheckAddress(const Call& call,
+                                      steady_clock::time_point now) {
+  const std::optional<std::string> key = front_.proxies.ClientKey(call.request);
+  if (!key) return absl::OkStatus();
+  return front_.address_limit.Take(*key, now, &call.response);
+}
+
+async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
+                                            steady_clock::time_point now) {
   if (route.auth == Route::Auth::kUser) {
     const std::vector<std::string_view> tokens =
         call.request.Headers("x-juno-jwt");
@@ -152,6 +158,8 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call) {
       CO_ASSIGN_OR_RETURN(call.user_id, co_await authenticator_.Verify(
                                             std::string(tokens.front())));
     }
+    CO_RETURN_IF_ERROR(
+        front_.user_limit.Take(call.user_id, now, &call.response));
     CO_RETURN_IF_ERROR(ReadTenant(&call));
     call.iso_times = EqualsIgnoreCase(
         call.request.Header("X-Timestamp-Format").value_or(""), "iso8601");

@@ -10,20 +10,31 @@
 #include "gateway/api/backend.h"
 #include "gateway/api/routes.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
 #include "gateway/http/problem.h"
+#include "gateway/http/rate_limiter.h"
 #include "gateway/http/router.h"
 #include "services/async/http_server.h"
 #include "services/base/metrics.h"
 
 namespace kyc::gateway {
 
+// What the loops share. Thread-safe.
+struct FrontDoor {
+  Router router = BuildRouter();
+  ProblemWriter problems;
+  CorsPolicy cors;
+  TrustedProxies proxies;
+  // By user, once the user is known; by client address before anything else.
+  RateLimiter user_limit;
+  RateLimiter address_limit;
+};
+
 // One loop's. The arguments outlive it.
 class Dispatcher {
  public:
-  Dispatcher(const Router& router, const ProblemWriter& problems,
-             const CorsPolicy& cors, Authenticator& authenticator,
-             Backend& backend);
+  Dispatcher(FrontDoor& front, Authenticator& authenticator, Backend& backend);
 
   // Every answer has nosniff, `Cache-Control: no-store` and the traceparent
   // that the services behind saw. Access log: answers of 500 and more and
@@ -44,14 +55,15 @@ class Dispatcher {
     std::vector<StatusCounter> answers;
   };
 
-  async::Task<absl::Status> Serve(const Route& route, Call& call);
+  absl::Status CheckAddress(const Call& call,
+                            std::chrono::steady_clock::time_point now);
+  async::Task<absl::Status> Serve(const Route& route, Call& call,
+                                  std::chrono::steady_clock::time_point now);
   void Observe(RouteMetrics& metrics, const Call& call,
                const absl::Status& status,
                std::chrono::steady_clock::time_point begin);
 
-  const Router& router_;
-  const ProblemWriter& problems_;
-  const CorsPolicy& cors_;
+  FrontDoor& front_;
   Authenticator& authenticator_;
   Backend& backend_;
   std::vector<RouteMetrics> metrics_;  // Of each route.

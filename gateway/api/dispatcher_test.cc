@@ -118,7 +118,7 @@ class DispatcherTest : public ::testing::Test {
     keys_ = KeySource::Open(path).value();
     std::remove(path.c_str());
     authenticator_.emplace(*keys_, verifier_, clock_);
-    dispatcher_.emplace(router_, problems_, cors_, *authenticator_, backend_);
+    dispatcher_.emplace(front_, *authenticator_, backend_);
     server_.emplace(
         runtime_, async::HttpServerOptions{.listen = "127.0.0.1:0"},
         [this](async::Loop&, async::ServerRequest& request,
@@ -127,7 +127,7 @@ class DispatcherTest : public ::testing::Test {
         },
         [this](v1::ErrorReason reason, std::string_view path,
                async::ServerResponse& response) {
-          RenderServerError(problems_, reason, path, response);
+          RenderServerError(front_.problems, reason, path, response);
         });
     client_.emplace(client_runtime_.loop(0), async::HttpClient::Options{});
     runtime_.Start();
@@ -182,9 +182,11 @@ class DispatcherTest : public ::testing::Test {
 
   base::FakeClock clock_{kNowMs};
   const JwtVerifier verifier_{"", ""};
-  const Router router_ = BuildRouter();
-  const ProblemWriter problems_{"https://api.sumvin.com/errors/"};
-  const CorsPolicy cors_ = CorsPolicy::Parse("https://app.example").value();
+  FrontDoor front_{.problems = ProblemWriter("https://api.sumvin.com/errors/"),
+                   .cors = CorsPolicy::Parse("https://app.example").value(),
+                   .proxies = TrustedProxies::Parse("127.0.0.1").value(),
+                   .user_limit = RateLimiter("user", 100),
+                   .address_limit = RateLimiter("address", 5)};
   FakeBackend backend_;
   std::unique_ptr<KeySource> keys_;
   async::Runtime runtime_{1};
@@ -544,6 +546,33 @@ TEST_F(DispatcherTest, FailuresOfTheServicesAreProblems) {
   ExpectProblem(Call("GET", path), 504, "GEN-504-001", path);
   backend_.status = absl::InternalError("x");
   ExpectProblem(Call("GET", path), 500, "KYC-500-001", path);
+}
+
+TEST_F(DispatcherTest, LimitsUsers) {
+  const std::string path = "/v0/kyc/status";
+  for (int i = 0; i < 100; ++i) ASSERT_EQ(Call("GET", path).status, 200);
+  const async::ClientResponse response = Call("GET", path);
+  ExpectProblem(response, 429, "GEN-429-001", path);
+  EXPECT_EQ(response.Header("retry-after"), "1");
+  EXPECT_EQ(response.Header("ratelimit-policy"), "\"user\";q=100;w=60");
+  EXPECT_EQ(Send("GET", path, {{"x-juno-jwt", TokenOf("usr_2")}}).status, 200);
+}
+
+TEST_F(DispatcherTest, LimitsAddressesButNotWebhooks) {
+  const Headers client = {{"X-Forwarded-For", "1.1.1.1, 198.51.100.1"}};
+  const std::string path = "/v0/kyc/status";
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Send("GET", path, client).status, 401);
+  ExpectProblem(Send("GET", path, client), 429, "GEN-429-001", path);
+  ExpectProblem(Send("GET", "/nowhere", client), 429, "GEN-429-001",
+                "/nowhere");
+  EXPECT_EQ(Send("POST", "/v0/webhooks/kyc/sumsub/events", client, "x").status,
+            200);
+  EXPECT_EQ(Send("GET", path, {{"X-Forwarded-For", "198.51.100.2"}}).status,
+            401);
+  // Another word of the client's changes nothing.
+  EXPECT_EQ(
+      Send("GET", path, {{"X-Forwarded-For", "2.2.2.2, 198.51.100.1"}}).status,
+      429);
 }
 
 TEST(CorsPolicyTest, NamesWhatIsNoOrigin) {

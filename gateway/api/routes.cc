@@ -20,7 +20,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v0/user/me/onboarding/steps", SubmitOnboardingStep, Auth::kUser,
      Body::kJson, 4096},
     {"POST", "/v0/webhooks/kyc/sumsub/events", IngestSumsubEvent, Auth::kNone,
-     Body::kRaw, 1 << 20},
+     Body::kRaw, 1 << 20, /*limited=*/false},
 };
 
 }  // namespace

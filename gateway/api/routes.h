@@ -29,6 +29,9 @@ struct Route {
   Auth auth;
   Body body = Body::kNone;
   size_t max_body = 0;
+  // Whether the limit by client address holds. Not for providers: all their
+  // events come from few addresses.
+  bool limited = true;
 };
 
 std::span<const Route> Routes();

@@ -1,0 +1,96 @@
+#include "gateway/http/rate_limiter.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "services/base/error.h"
+
+namespace kyc::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const RateLimiter::TimePoint kStart{std::chrono::hours(1000)};
+
+bool Take(RateLimiter& limiter, std::string_view key,
+          RateLimiter::TimePoint now) {
+  async::ServerResponse response;
+  return limiter.Take(key, now, &response).ok();
+}
+
+TEST(RateLimiterTest, TakesAMinutesRequestsAtOnceAndThenEvenly) {
+  RateLimiter limiter("user", 60);
+  for (int i = 0; i < 60; ++i) EXPECT_TRUE(Take(limiter, "a", kStart)) << i;
+  EXPECT_FALSE(Take(limiter, "a", kStart));
+  EXPECT_TRUE(Take(limiter, "b", kStart));
+  EXPECT_FALSE(Take(limiter, "a", kStart + milliseconds(999)));
+  EXPECT_TRUE(Take(limiter, "a", kStart + seconds(1)));
+  EXPECT_FALSE(Take(limiter, "a", kStart + seconds(1)));
+  // Refused requests cost nothing.
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_TRUE(Take(limiter, "a", kStart + seconds(61)));
+  }
+  EXPECT_FALSE(Take(limiter, "a", kStart + seconds(61)));
+}
+
+TEST(RateLimiterTest, NoMinuteHasMoreThanTwiceTheLimit) {
+  RateLimiter limiter("user", 100);
+  int taken = 0;
+  for (int ms = 0; ms < 60'000; ms += 10) {
+    taken += Take(limiter, "a", kStart + milliseconds(ms));
+  }
+  EXPECT_LE(taken, 200);
+  EXPECT_GE(taken, 199);
+}
+
+TEST(RateLimiterTest, SaysHowLongToWait) {
+  RateLimiter limiter("user", 6);
+  for (int i = 0; i < 6; ++i) Take(limiter, "a", kStart);
+  async::ServerResponse response;
+  const absl::Status status =
+      limiter.Take("a", kStart + milliseconds(500), &response);
+  EXPECT_EQ(base::ReasonOf(status), v1::ERROR_REASON_RATE_LIMITED);
+  EXPECT_EQ(base::ExtrasOf(status).retry_after, seconds(10));
+  EXPECT_THAT(response.headers,
+              ::testing::ElementsAre(
+                  ::testing::Pair("RateLimit-Policy", "\"user\";q=6;w=60"),
+                  ::testing::Pair("RateLimit", "\"user\";r=0;t=10")));
+}
+
+TEST(RateLimiterTest, ZeroIsNoLimit) {
+  RateLimiter limiter("user", 0);
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(Take(limiter, "a", kStart));
+}
+
+TEST(RateLimiterTest, RemembersAcrossManyOtherKeys) {
+  RateLimiter limiter("user", 2);
+  EXPECT_TRUE(Take(limiter, "a", kStart));
+  EXPECT_TRUE(Take(limiter, "a", kStart));
+  for (int i = 0; i < 50'000; ++i) {
+    Take(limiter, std::to_string(i), kStart + milliseconds(i / 10));
+  }
+  EXPECT_FALSE(Take(limiter, "a", kStart + seconds(6)));
+  EXPECT_TRUE(Take(limiter, "a", kStart + seconds(30)));
+}
+
+TEST(RateLimiterTest, HoldsWithManyThreads) {
+  RateLimiter limiter("user", 1000);
+  std::atomic<int> taken = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 1000; ++n) taken += Take(limiter, "a", kStart);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken, 1000);
+}
+
+}  // namespace
+}  // namespace kyc::gateway
