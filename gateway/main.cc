@@ -1,5 +1,4 @@
 // gateway: the public REST API in front of the gRPC services.
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -8,7 +7,6 @@
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gateway/api/dispatcher.h"
 #include "gateway/api/grpc_backend.h"
@@ -70,16 +68,10 @@ struct Options {
   std::unique_ptr<KeySource> keys;
 };
 
-// Puts the flag at fault before what is wrong with it.
-absl::Status Named(const char* flag, const absl::Status& status) {
-  if (status.ok()) return status;
-  return absl::Status(status.code(),
-                      absl::StrCat("--", flag, ": ", status.message()));
-}
-
 absl::Status CheckNotNegative(const char* flag, int value) {
   if (value >= 0) return absl::OkStatus();
-  return Named(flag, absl::InvalidArgumentError("must not be negative"));
+  return process::ForFlag(flag,
+                          absl::InvalidArgumentError("must not be negative"));
 }
 
 absl::StatusOr<Options> ReadOptions() {
@@ -89,7 +81,8 @@ absl::StatusOr<Options> ReadOptions() {
         std::pair("admin_listen", absl::GetFlag(FLAGS_admin_listen)),
         std::pair("kyc_address", absl::GetFlag(FLAGS_kyc_address)),
         std::pair("webhook_address", absl::GetFlag(FLAGS_webhook_address))}) {
-    RETURN_IF_ERROR(Named(flag, process::CheckListenAddress(address)));
+    RETURN_IF_ERROR(
+        process::ForFlag(flag, process::CheckListenAddress(address)));
   }
   options.backend.kyc_address = absl::GetFlag(FLAGS_kyc_address);
   options.backend.webhook_address = absl::GetFlag(FLAGS_webhook_address);
@@ -100,11 +93,11 @@ absl::StatusOr<Options> ReadOptions() {
   options.backend.rpc_timeout = absl::ToChronoMilliseconds(timeout);
   absl::StatusOr<CorsPolicy> cors =
       CorsPolicy::Parse(absl::GetFlag(FLAGS_cors_allowed_origins));
-  RETURN_IF_ERROR(Named("cors_allowed_origins", cors.status()));
+  RETURN_IF_ERROR(process::ForFlag("cors_allowed_origins", cors.status()));
   options.cors = *std::move(cors);
   absl::StatusOr<TrustedProxies> proxies =
       TrustedProxies::Parse(absl::GetFlag(FLAGS_trusted_proxies));
-  RETURN_IF_ERROR(Named("trusted_proxies", proxies.status()));
+  RETURN_IF_ERROR(process::ForFlag("trusted_proxies", proxies.status()));
   options.proxies = *std::move(proxies);
   RETURN_IF_ERROR(CheckNotNegative("rate_limit_user",
                                    absl::GetFlag(FLAGS_rate_limit_user)));
@@ -114,7 +107,7 @@ absl::StatusOr<Options> ReadOptions() {
                                    absl::GetFlag(FLAGS_max_uploads_in_flight)));
   absl::StatusOr<std::unique_ptr<KeySource>> keys =
       KeySource::Open(absl::GetFlag(FLAGS_user_jwks));
-  RETURN_IF_ERROR(Named("user_jwks", keys.status()));
+  RETURN_IF_ERROR(process::ForFlag("user_jwks", keys.status()));
   options.keys = *std::move(keys);
   return options;
 }
@@ -186,10 +179,10 @@ int Run() {
   kyc_health.Start(background.loop(0));
   webhook_health.Start(background.loop(0));
   if (absl::Status started = server.Start(); !started.ok()) {
-    process::FailConfig(Named("listen", started));
+    process::FailConfig(process::ForFlag("listen", started));
   }
   if (absl::Status started = admin.Start(); !started.ok()) {
-    process::FailConfig(Named("admin_listen", started));
+    process::FailConfig(process::ForFlag("admin_listen", started));
   }
   base::LogInfo("listening", {{"listen", http.listen}});
   process::WaitForTermination([&keys] { keys->Reload(); });
