@@ -111,6 +111,8 @@ absl::Status WithReason(const absl::Status& status) {
   }
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kResourceExhausted:
       return base::Error(v1::ERROR_REASON_UNAVAILABLE);
     case absl::StatusCode::kDeadlineExceeded:
       return base::Error(v1::ERROR_REASON_DEADLINE_EXCEEDED);

@@ -143,6 +143,7 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
         "--provider_timeout: must be from 100ms to 1m");
   }
   sumsub.timeout = absl::ToChronoMilliseconds(timeout);
+  options.engine.provider_timeout = sumsub.timeout;
 
   options.provider_max_concurrency =
       absl::GetFlag(FLAGS_provider_max_concurrency);

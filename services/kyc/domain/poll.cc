@@ -29,6 +29,7 @@ Event PollEvent(EventKind kind, const Poll& poll) {
   event.kind = kind;
   event.level = poll.level;
   event.applicant_id = poll.applicant_id;
+  event.asked = true;
   event.reason = poll.reason;
   event.attempt = poll.attempt;
   return event;

@@ -59,7 +59,8 @@ struct Record {
   State state = State::kPending;
 
   std::string applicant_id;    // Empty: no applicant known.
-  int64_t unlinked_ms = 0;     // When the provider last removed one.
+  // The newest provider event that linked or unlinked an applicant.
+  int64_t link_ms = 0;
   std::string required_level;  // Pinned with the applicant; empty before.
 
   // The newest decision applied. Its time is the watermark below which

@@ -121,6 +121,10 @@ void ApplyDecision(Record& record, const Event& event, Outcome outcome) {
   if (record.activity && record.activity->after_ms < decision.time_ms) {
     record.activity.reset();
   }
+  // Polls before a final decision say nothing about what comes after it.
+  if (outcome == Outcome::kApproved || outcome == Outcome::kRejected) {
+    record.polled_attempt.reset();
+  }
   const bool same_answer = held && held->outcome == decision.outcome &&
                            held->level == decision.level;
   if (same_answer) {
@@ -148,15 +152,28 @@ bool IsNewer(const Record& record, int64_t time_ms, Outcome outcome) {
              std::tuple(record.decision->time_ms, record.decision->outcome);
 }
 
-// An event names the applicant it is about. A removed one does not come back
-// by an event from before, nor does another one replace it.
-void LinkApplicant(const Record& before, const Event& event, Record& record) {
+// An event names the applicant it is about; the newest one counts. What the
+// provider answers when asked is the present. An event without a time may be
+// old: it replaces no link.
+void LinkApplicant(const Event& event, Record& record) {
   if (event.applicant_id.empty()) return;
-  const int64_t known_ms = before.applicant_id.empty()
-                               ? before.unlinked_ms
-                               : NewestProviderTime(before);
-  if (event.time_ms && *event.time_ms <= known_ms) return;
-  record.applicant_id = event.applicant_id;
+  if (event.asked) {
+    record.applicant_id = event.applicant_id;
+  } else if (event.time_ms && *event.time_ms > record.link_ms) {
+    record.applicant_id = event.applicant_id;
+    record.link_ms = *event.time_ms;
+  } else if (!event.time_ms && record.applicant_id.empty()) {
+    record.applicant_id = event.applicant_id;
+  }
+}
+
+void UnlinkApplicant(const Event& event, Record& record) {
+  const bool another = !record.applicant_id.empty() &&
+                       !event.applicant_id.empty() &&
+                       record.applicant_id != event.applicant_id;
+  if (another || event.time_ms.value_or(0) <= record.link_ms) return;
+  record.applicant_id.clear();
+  record.link_ms = *event.time_ms;
 }
 
 }  // namespace
@@ -234,17 +251,14 @@ Transition Apply(const Record& record, const Event& event) {
         next.unknown_level_ms = std::max(record.unknown_level_ms, time_ms);
         break;
       case EventKind::kApplicantRemoved:
-        if (time_ms > record.unlinked_ms) {
-          next.applicant_id.clear();
-          next.unlinked_ms = time_ms;
-        }
+        UnlinkApplicant(event, next);
         break;
       default:
         break;
     }
   }
   if (event.kind != EventKind::kApplicantRemoved) {
-    LinkApplicant(record, event, next);
+    LinkApplicant(event, next);
   }
   next.state = DeriveState(next);
   if (next == record) return {Effect::kStale, record};

@@ -64,6 +64,7 @@ struct Event {
   std::optional<int64_t> time_ms;
   std::string level;         // Where the event names one.
   std::string applicant_id;  // Where the event names one.
+  bool asked = false;  // The provider said so just now, in answer to a call.
   std::string reason;        // For the user; with retry and rejected.
   std::optional<int64_t> attempt;
   // For the audit trail: "SUMSUB_WEBHOOK", "POLL", "API".

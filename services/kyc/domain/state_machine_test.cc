@@ -241,6 +241,37 @@ TEST(StateMachine, RemovalDropsTheLinkAndKeepsTheDecision) {
       "65abc");
 }
 
+TEST(StateMachine, TheNewestEventNamesTheApplicant) {
+  const auto names = [](EventKind kind, int64_t time_ms, std::string id) {
+    Event event = At(kind, time_ms);
+    event.applicant_id = std::move(id);
+    return event;
+  };
+  const Event created_b = names(EventKind::kApplicantKnown, 20, "b");
+  const Event removed_a = names(EventKind::kApplicantRemoved, 10, "a");
+  const Event late_a = names(EventKind::kProgress, 5, "a");
+  for (const auto& order :
+       std::vector<std::vector<Event>>{{created_b, removed_a, late_a},
+                                       {removed_a, created_b, late_a},
+                                       {late_a, removed_a, created_b}}) {
+    EXPECT_EQ(Fold(NewRecord(), order).applicant_id, "b");
+  }
+  // One we were told of just now, then a removal of another.
+  Event asked = names(EventKind::kApplicantKnown, 0, "b");
+  asked.time_ms.reset();
+  asked.asked = true;
+  const Record record = Fold(NewRecord(), {removed_a, asked});
+  EXPECT_EQ(record.applicant_id, "b");
+  EXPECT_EQ(
+      Fold(record, {names(EventKind::kApplicantRemoved, 30, "a")}).applicant_id,
+      "b");
+  // An event without a time replaces no link.
+  Event timeless = names(EventKind::kApplicantKnown, 0, "a");
+  timeless.time_ms.reset();
+  EXPECT_EQ(Fold(record, {timeless}).applicant_id, "b");
+  EXPECT_EQ(Fold(NewRecord(), {timeless}).applicant_id, "a");
+}
+
 TEST(Levels, OnlyTheRequiredLevelApproves) {
   const Levels levels = TestLevels();
   Record record = NewRecord();
@@ -348,6 +379,14 @@ TEST(Poll, AHigherAttemptThanTheLastPollsReplacesADecision) {
   EXPECT_EQ(Fold(record, {At(EventKind::kRetryRequested, 5000)}), record);
   record = AfterPoll(record, Completed(EventKind::kApproved, 9000, 2));
   EXPECT_EQ(record.state, State::kApproved);
+}
+
+TEST(Poll, AnAttemptSeenBeforeAFinalDecisionIsNoBaseline) {
+  // A poll at the beginning, approval by webhook, then a poll that lags.
+  Record record = AfterPoll(NewRecord(), Shows(Poll::Review::kInit, 0));
+  record = Fold(record, {At(EventKind::kApproved, 5000)});
+  EXPECT_EQ(AfterPoll(record, Shows(Poll::Review::kInProgress, 1)).state,
+            State::kApproved);
 }
 
 TEST(Poll, AnAttemptThatEndedInTheHeldDecisionHeals) {

@@ -34,11 +34,16 @@ struct Applicant {
   domain::Poll review;  // What the applicant's review shows.
 };
 
+// On ALREADY_EXISTS: the id of the applicant that is there. A last resort:
+// reading the applicant is the authority.
+inline constexpr char kExistingApplicantPayload[] = "kyc/existing-applicant";
+
 class Provider {
  public:
   virtual ~Provider() = default;
 
-  // Creates the applicant of `user_id` at `level`; returns its id.
+  // Creates the applicant of `user_id` at `level`; returns its id. An
+  // ALREADY_EXISTS may name the existing one in kExistingApplicantPayload.
   virtual async::Task<absl::StatusOr<std::string>> CreateApplicant(
       async::CallContext context, std::string user_id, std::string level) = 0;
 

@@ -1,5 +1,6 @@
 #include "services/kyc/server/kyc_service.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,12 +67,19 @@ Task<absl::Status> BatchGetStatus(VerificationEngine& engine,
       user_ids.push_back(item.user_id());
     }
   }
+  const auto start = std::chrono::steady_clock::now();
   auto records = co_await engine.GetStatuses(std::move(user_ids));
+  const auto took = std::chrono::steady_clock::now() - start;
   size_t next = 0;
-  for (auto& result : *response->mutable_results()) {
+  for (int i = 0; i < response->results_size(); ++i) {
+    auto& result = *response->mutable_results(i);
     if (result.has_error()) continue;
     const absl::StatusOr<domain::Record>& record = records[next++];
-    if (record.ok()) {
+    const std::chrono::milliseconds limit(request.requests(i).timeout_ms());
+    if (limit.count() > 0 && took > limit) {
+      *result.mutable_error() =
+          async::ToRpcStatus(base::Error(v1::ERROR_REASON_DEADLINE_EXCEEDED));
+    } else if (record.ok()) {
       FillVerification(*record, result.mutable_verification());
     } else {
       *result.mutable_error() =

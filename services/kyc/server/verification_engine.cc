@@ -1,7 +1,10 @@
 #include "services/kyc/server/verification_engine.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "services/base/error.h"
 #include "services/base/log.h"
 #include "services/base/metrics.h"
@@ -13,6 +16,7 @@
 namespace kyc::server {
 namespace {
 
+using async::CallContext;
 using domain::EventKind;
 using domain::Record;
 using store::RecordStore;
@@ -28,6 +32,22 @@ absl::Status ProviderError(const absl::Status& status, v1::ErrorReason reason,
     return base::Error(v1::ERROR_REASON_INTERNAL);
   }
   return base::Error(reason, detail);
+}
+
+// What a failed provider call means to the sender of an event: send it again,
+// unless the provider will never take what we ask.
+absl::Status EventError(const absl::Status& status) {
+  if (absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status)) {
+    return base::Error(v1::ERROR_REASON_INTERNAL);
+  }
+  return base::Error(v1::ERROR_REASON_UNAVAILABLE);
+}
+
+// The provider's part of a use case ends by `limit` from now.
+CallContext Within(CallContext context, std::chrono::milliseconds limit) {
+  context.deadline =
+      std::min(context.deadline, std::chrono::steady_clock::now() + limit);
+  return context;
 }
 
 void CountEvent(std::string_view effect) {
@@ -89,6 +109,7 @@ VerificationEngine::CreateApplicant(async::CallContext context,
 async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
 VerificationEngine::CreateAtProvider(async::CallContext context,
                                      std::string user_id) {
+  context = Within(context, config_.provider_timeout);
   CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
   if (!record.applicant_id.empty()) {
     co_return ApplicantResult{record.applicant_id, true};
@@ -105,13 +126,18 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
     // the applicant of a call that was answered but never stored.
     absl::StatusOr<provider::Applicant> found =
         co_await provider_.FindApplicant(context, user_id);
-    if (!found.ok()) {
+    const auto named =
+        created.status().GetPayload(provider::kExistingApplicantPayload);
+    if (found.ok()) {
+      poll.applicant_id = found->id;
+    } else if (absl::IsNotFound(found.status()) && named) {
+      // Deactivated: it is not found, yet in the way of a new one.
+      poll.applicant_id = std::string(*named);
+    } else {
       co_return ProviderError(found.status(),
                               v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
                               "Failed to read applicant from KYC provider");
     }
-    poll = found->review;
-    poll.applicant_id = found->id;
     existed = true;
   } else {
     co_return ProviderError(created.status(),
@@ -129,6 +155,7 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
         domain::Event event;
         event.kind = EventKind::kApplicantKnown;
         event.applicant_id = poll.applicant_id;
+        event.asked = true;
         event.source = kSourceApi;
         return Changed(current, domain::Apply(next, event).record, event,
                        context);
@@ -163,10 +190,23 @@ async::Task<absl::StatusOr<base::Secret>> VerificationEngine::CreateAccessToken(
   if (liveness && config_.levels.liveness.empty()) {
     co_return base::Error(v1::ERROR_REASON_TOKEN_GENERATION_FAILED);
   }
+  const std::string level =
+      liveness ? config_.levels.liveness : InitialLevel(record);
+  // Calls of one user for one level share a token: many clients of a user
+  // cost the provider no more than one.
+  auto outcome = co_await tokens_.Run(absl::StrCat(level, "\n", user_id), [&] {
+    return CreateTokenAtProvider(context, user_id, level);
+  });
+  co_return std::move(outcome.value);
+}
+
+async::Task<absl::StatusOr<base::Secret>>
+VerificationEngine::CreateTokenAtProvider(CallContext context,
+                                          std::string user_id,
+                                          std::string level) {
   absl::StatusOr<base::Secret> token = co_await provider_.CreateAccessToken(
-      context, user_id,
-      liveness ? config_.levels.liveness : InitialLevel(record),
-      kAccessTokenTtlSeconds);
+      Within(context, config_.provider_timeout), std::move(user_id),
+      std::move(level), kAccessTokenTtlSeconds);
   if (!token.ok()) {
     co_return ProviderError(token.status(),
                             v1::ERROR_REASON_TOKEN_GENERATION_FAILED, {});
@@ -188,7 +228,10 @@ async::Task<absl::StatusOr<Record>> VerificationEngine::Refresh(
     async::CallContext context, std::string user_id) {
   auto outcome = co_await refreshes_.Run(
       user_id, [&] { return AskProvider(context, user_id); });
-  CO_RETURN_IF_ERROR(outcome.value.status());
+  // When others kept writing, what they wrote is the present.
+  if (!absl::IsAborted(outcome.value.status())) {
+    CO_RETURN_IF_ERROR(outcome.value.status());
+  }
   // What others wrote since a shared poll counts too.
   co_return co_await store_.Load(std::move(user_id));
 }
@@ -215,6 +258,7 @@ async::Task<absl::StatusOr<domain::Poll>> VerificationEngine::Poll(
 
 async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
     async::CallContext context, std::string user_id) {
+  context = Within(context, config_.provider_timeout);
   for (int polls = 0; polls < kMaxPolls; ++polls) {
     CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
     absl::StatusOr<domain::Poll> poll = co_await Poll(context, record);
@@ -246,8 +290,7 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
     // Somebody wrote while the provider was asked: what it said may be older
     // than that. Ask again.
   }
-  // The others' writes are newer than any of our polls; they stand.
-  co_return std::monostate();
+  co_return absl::AbortedError("the record kept changing");
 }
 
 async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
@@ -260,13 +303,14 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
     CountEvent("ignored");
     co_return EventEffect::kIgnored;
   }
+  context = Within(context, config_.provider_timeout);
   if (webhook->user_id.empty() && !webhook->applicant_id.empty()) {
     absl::StatusOr<provider::Applicant> applicant =
         co_await provider_.GetApplicant(context, webhook->applicant_id);
     if (applicant.ok()) {
       webhook->user_id = std::move(applicant->external_user_id);
-    } else if (applicant.status().code() != absl::StatusCode::kNotFound) {
-      co_return applicant.status();
+    } else if (!absl::IsNotFound(applicant.status())) {
+      co_return EventError(applicant.status());
     }
   }
   if (!CheckUserId(webhook->user_id).ok()) {
@@ -276,28 +320,68 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
     CountEvent("ignored");
     co_return EventEffect::kIgnored;
   }
-  if (!webhook->time_ms && webhook->kind != EventKind::kApplicantKnown) {
-    // Its place among the others is unknown; the present state is not.
-    refreshes_.Forget(webhook->user_id);
-    absl::StatusOr<Record> refreshed =
-        co_await Refresh(context, webhook->user_id);
-    if (base::ReasonOf(refreshed.status()) ==
-        v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
-      CountEvent("ignored");
-      co_return EventEffect::kIgnored;
-    }
-    CO_RETURN_IF_ERROR(refreshed.status());
-    CountEvent("applied");
-    co_return EventEffect::kApplied;
+  const bool decides = webhook->kind == EventKind::kApproved ||
+                       webhook->kind == EventKind::kRetryRequested ||
+                       webhook->kind == EventKind::kRejected;
+  const bool has_place =
+      webhook->time_ms || webhook->kind == EventKind::kApplicantKnown;
+  absl::StatusOr<EventEffect> effect =
+      !has_place || (decides && webhook->level.empty())
+          ? co_await SettleByAsking(context, *webhook, event_id)
+          : co_await StoreEvent(context, *webhook, event_id);
+  if (effect.ok()) {
+    CountEvent(*effect == EventEffect::kApplied ? "applied"
+               : *effect == EventEffect::kStale ? "stale"
+                                                : "ignored");
   }
+  co_return effect;
+}
+
+// The event's place among the others is unknown, or what it decides; the
+// provider's present is not. A poll of its own: one under way may have asked
+// before the event.
+async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
+VerificationEngine::SettleByAsking(
+    CallContext context, const provider::sumsub::WebhookEvent& webhook,
+    std::string event_id) {
+  const absl::StatusOr<std::monostate> asked =
+      co_await AskProvider(context, webhook.user_id);
+  if (asked.ok()) co_return EventEffect::kApplied;
+  switch (base::ReasonOf(asked.status())) {
+    case v1::ERROR_REASON_APPLICANT_NOT_FOUND:
+      break;
+    case v1::ERROR_REASON_INTERNAL:  // Our credentials: later they are good.
+      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
+    default:
+      co_return asked.status();
+  }
+  if (webhook.kind != EventKind::kApplicantRemoved) {
+    co_return EventEffect::kIgnored;
+  }
+  CO_ASSIGN_OR_RETURN(
+      RecordStore::Outcome stored,
+      co_await store_.Update(webhook.user_id, [&](const Record& current) {
+        domain::Event event =
+            EventOf(webhook, current, config_.levels, event_id);
+        event.time_ms = current.link_ms + 1;
+        return Changed(current, domain::Apply(current, event).record, event,
+                       context);
+      }));
+  co_return stored.changed ? EventEffect::kApplied : EventEffect::kStale;
+}
+
+async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
+VerificationEngine::StoreEvent(CallContext context,
+                               const provider::sumsub::WebhookEvent& webhook,
+                               std::string event_id) {
   bool unknown_level = false;
   CO_ASSIGN_OR_RETURN(
       RecordStore::Outcome stored,
-      co_await store_.Update(webhook->user_id, [&](const Record& current) {
+      co_await store_.Update(webhook.user_id, [&](const Record& current) {
         Record next = current;
         domain::Pin(next, config_.levels.Required(config_.default_mode));
         const domain::Event event =
-            EventOf(*webhook, next, config_.levels, event_id);
+            EventOf(webhook, next, config_.levels, event_id);
         unknown_level = event.kind == EventKind::kUnknownLevel;
         domain::Transition result = domain::Apply(next, event);
         config_.steps.AdvanceOnApproval(result.record);
@@ -309,17 +393,16 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
         "Decisions at a level that is not configured; they have no effect.");
     unknown->Add();
     base::LogWarning("decision at a level that is not configured",
-                     {{"level", webhook->level}, {"event_id", event_id}},
+                     {{"level", webhook.level}, {"event_id", event_id}},
                      &context.trace);
   }
   base::LogInfo("provider event",
                 {{"event_id", event_id},
-                 {"type", webhook->type},
-                 {"applicant_id", webhook->applicant_id},
+                 {"type", webhook.type},
+                 {"applicant_id", webhook.applicant_id},
                  {"effect", stored.changed ? "applied" : "stale"},
                  {"state", domain::StateName(stored.record.state)}},
                 &context.trace);
-  CountEvent(stored.changed ? "applied" : "stale");
   co_return stored.changed ? EventEffect::kApplied : EventEffect::kStale;
 }
 

@@ -26,6 +26,7 @@
 #include "services/kyc/domain/record.h"
 #include "services/kyc/domain/state_machine.h"
 #include "services/kyc/provider/provider.h"
+#include "services/kyc/provider/sumsub/webhook_event.h"
 #include "services/kyc/store/record_store.h"
 
 namespace kyc::server {
@@ -35,6 +36,8 @@ struct EngineConfig {
   domain::Levels levels;
   domain::Mode default_mode = domain::Mode::kWebsdk;
   domain::OnboardingSteps steps;
+  // Of one use case's provider calls together.
+  std::chrono::milliseconds provider_timeout{5000};
   // For the ${clientSupportEmail} of SumSub's comments.
   std::string support_address;
 };
@@ -96,8 +99,17 @@ class VerificationEngine {
 
   async::Task<absl::StatusOr<ApplicantResult>> CreateAtProvider(
       async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<base::Secret>> CreateTokenAtProvider(
+      async::CallContext context, std::string user_id, std::string level);
+  // Applies a poll. ABORTED when others kept writing meanwhile.
   async::Task<absl::StatusOr<std::monostate>> AskProvider(
       async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<EventEffect>> SettleByAsking(
+      async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
+      std::string event_id);
+  async::Task<absl::StatusOr<EventEffect>> StoreEvent(
+      async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
+      std::string event_id);
   async::Task<absl::StatusOr<domain::Poll>> Poll(async::CallContext context,
                                                  const domain::Record& record);
 
@@ -106,6 +118,7 @@ class VerificationEngine {
   const base::Clock& clock_;
   const EngineConfig& config_;
   async::SingleFlight<ApplicantResult> creations_;
+  async::SingleFlight<base::Secret> tokens_;
   async::SingleFlight<std::monostate> refreshes_{kRefreshReuse};
 };
 

@@ -17,6 +17,8 @@ namespace {
 constexpr int kMaxWatchedUsers = 1000;
 // Changes waiting for a slow stream; beyond it the stream reads again.
 constexpr size_t kMaxQueued = 1000;
+// How soon a read that failed is repeated.
+constexpr std::chrono::seconds kReadAgain{1};
 // What a lost message could hide is found after this long.
 constexpr std::chrono::seconds kResync{60};
 
@@ -116,7 +118,11 @@ async::Task<absl::Status> WatchHub::SendPresent(
   }
   auto records = co_await store_.LoadStatuses(std::move(user_ids));
   for (absl::StatusOr<domain::Record>& record : records) {
-    CO_RETURN_IF_ERROR(record.status());
+    if (!record.ok()) {
+      // Redis is away for a moment: the stream stays and reads again.
+      watcher.resync = true;
+      continue;
+    }
     CO_RETURN_IF_ERROR(co_await SendIfNew(watcher, *std::move(record), writer));
   }
   co_return absl::OkStatus();
@@ -150,7 +156,11 @@ async::Task<absl::Status> WatchHub::Watch(
       CO_RETURN_IF_ERROR(
           co_await SendIfNew(watcher, std::move(record), writer));
     }
-    if (watcher.resync || writer.cancelled()) continue;
+    if (writer.cancelled()) break;
+    if (watcher.resync) {
+      co_await watcher.wake.Wait(kReadAgain);
+      continue;
+    }
     co_await watcher.wake.Wait(next_resync - std::chrono::steady_clock::now());
   }
   co_return absl::CancelledError("the client has gone");

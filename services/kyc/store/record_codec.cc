@@ -136,7 +136,7 @@ constexpr std::array kFields = {
     MaybeNumber<&Record::verified_at_ms>("verified_at"),
     MaybeNumber<&Record::rejected_at_ms>("rejected_at"),
     Text<&Record::reject_reason>("reject_reason"),
-    Number<&Record::unlinked_ms>("unlinked"),
+    Number<&Record::link_ms>("link_time"),
     Text<&Record::required_level>("required_level"),
     kDecisionOutcome,
     NumberOf<&Record::decision, &Decision::time_ms>("decision_time"),

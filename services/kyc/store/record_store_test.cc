@@ -52,7 +52,7 @@ Record AnyRecord(std::string user_id) {
   record.version = *rc::gen::positive<uint64_t>();
   record.state = static_cast<State>(*rc::gen::inRange(0, domain::kStateCount));
   record.applicant_id = AnyText();
-  record.unlinked_ms = *rc::gen::arbitrary<int64_t>();
+  record.link_ms = *rc::gen::arbitrary<int64_t>();
   record.required_level = AnyText();
   if (*rc::gen::arbitrary<bool>()) {
     record.decision = {static_cast<domain::Outcome>(*rc::gen::inRange(0, 4)),

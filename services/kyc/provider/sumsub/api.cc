@@ -80,6 +80,23 @@ std::optional<milliseconds> ParseRetryAfter(std::string_view text,
   return std::min<milliseconds>(wait, kMaxRetryAfter);
 }
 
+// The id in "Applicant with external user id '…' already exists: <24 hex>":
+// the only place where SumSub names it.
+std::string ExistingApplicantId(std::string_view body) {
+  constexpr std::string_view kBefore = "already exists: ";
+  constexpr size_t kIdLength = 24;
+  const auto document = base::JsonDocument::Parse(body);
+  if (!document.ok()) return "";
+  const std::string text = document->root()["description"].StringOr("");
+  const size_t at = text.rfind(kBefore);
+  if (at == std::string::npos) return "";
+  const std::string id = text.substr(at + kBefore.size(), kIdLength);
+  const bool is_id =
+      id.size() == kIdLength &&
+      id.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return is_id ? id : "";
+}
+
 // The provider's id of the failed request, if it looks like one: it goes into
 // our log.
 std::string CorrelationId(const std::string& body) {
@@ -144,8 +161,7 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
   const SteadyTime end =
       steady_clock::now() + context.Remaining(options_.timeout);
   for (int attempt = 1;; ++attempt) {
-    CO_ASSIGN_OR_RETURN(const CircuitBreaker::Admission admission,
-                        co_await Admit(call.operation, end));
+    CO_RETURN_IF_ERROR(co_await WaitForToken(call.operation, end));
     Outcome outcome;
     {
       const Place place(limits_);
@@ -153,6 +169,13 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
         Count(call.operation, Result::kThrottled);
         co_return absl::ResourceExhaustedError(
             "sumsub: too many requests in flight");
+      }
+      // Asked last: a probe that is let through is sent.
+      const CircuitBreaker::Admission admission =
+          limits_.breaker.Admit(steady_clock::now());
+      if (admission == CircuitBreaker::Admission::kRefused) {
+        Count(call.operation, Result::kBreakerOpen);
+        co_return absl::UnavailableError("sumsub: breaker open");
       }
       outcome = co_await Attempt(context, call, attempt, admission, end, read);
     }
@@ -169,16 +192,11 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
   }
 }
 
-async::Task<absl::StatusOr<CircuitBreaker::Admission>> Api::Admit(
-    Operation operation, SteadyTime end) {
+async::Task<absl::Status> Api::WaitForToken(Operation operation,
+                                            SteadyTime end) {
   const SteadyTime now = steady_clock::now();
   if (now >= end) {
     co_return absl::DeadlineExceededError("sumsub: no time left");
-  }
-  const CircuitBreaker::Admission admission = limits_.breaker.Admit(now);
-  if (admission == CircuitBreaker::Admission::kRefused) {
-    Count(operation, Result::kBreakerOpen);
-    co_return absl::UnavailableError("sumsub: breaker open");
   }
   const std::optional<milliseconds> wait = BucketOf(operation).Take(
       now, duration_cast<milliseconds>(end - now) - kLeastAttempt);
@@ -187,7 +205,7 @@ async::Task<absl::StatusOr<CircuitBreaker::Admission>> Api::Admit(
     co_return absl::ResourceExhaustedError("sumsub: rate limit");
   }
   if (wait->count() > 0) co_await async::Sleep(*wait);
-  co_return admission;
+  co_return absl::OkStatus();
 }
 
 async::Task<Api::Outcome> Api::Attempt(
@@ -203,13 +221,16 @@ async::Task<Api::Outcome> Api::Attempt(
   Outcome outcome = Judge(call, response, read);
 
   const SteadyTime now = steady_clock::now();
-  // Silence is the provider's fault only if it was given time to speak.
-  const bool failed =
-      outcome.result == Result::kServerError ||
-      outcome.result == Result::kUnreachable ||
-      outcome.result == Result::kUnreadable ||
-      (outcome.result == Result::kTimeout && patience * 2 >= options_.timeout);
-  limits_.breaker.Record(now, admission, !failed, call.user_hash);
+  const bool failed = outcome.result == Result::kServerError ||
+                      outcome.result == Result::kUnreachable ||
+                      outcome.result == Result::kUnreadable ||
+                      outcome.result == Result::kTimeout;
+  // Silence says something of the provider only if it had time to speak.
+  const bool conclusive =
+      outcome.result != Result::kTimeout || patience * 2 >= options_.timeout;
+  if (conclusive) {
+    limits_.breaker.Record(now, admission, !failed, call.user_hash);
+  }
 
   const OperationInfo& info = InfoOf(call.operation);
   const std::string_view result =
@@ -290,6 +311,9 @@ Api::Outcome Api::Judge(const ApiCall& call,
     return outcome;
   }
   outcome.correlation_id = CorrelationId(response->body);
+  if (outcome.result == Result::kConflict) {
+    outcome.existing_id = ExistingApplicantId(response->body);
+  }
   if (outcome.result == Result::kRateLimited) {
     ObeyRetryAfter(call.operation, *response);
   }
@@ -329,10 +353,17 @@ absl::Status Api::ToStatus(Operation operation, const Outcome& outcome) {
       return absl::OkStatus();
     case Result::kNotFound:
       return absl::NotFoundError(text);
-    case Result::kConflict:
-      return operation == Operation::kCreateApplicant
-                 ? absl::AlreadyExistsError(text)
-                 : absl::FailedPreconditionError(text);
+    case Result::kConflict: {
+      if (operation != Operation::kCreateApplicant) {
+        return absl::FailedPreconditionError(text);
+      }
+      absl::Status status = absl::AlreadyExistsError(text);
+      if (!outcome.existing_id.empty()) {
+        status.SetPayload(kExistingApplicantPayload,
+                          absl::Cord(outcome.existing_id));
+      }
+      return status;
+    }
     case Result::kRefused:
       return absl::InvalidArgumentError(text);
     case Result::kCredentials:

@@ -89,15 +89,15 @@ class Api {
     Result result = Result::kOk;
     int http_status = 0;
     std::string correlation_id;  // The provider's, to quote to its support.
+    std::string existing_id;     // Of the applicant a 409 speaks of.
   };
   struct Metrics {
     std::array<base::Counter*, kResultCount> requests;
     base::Histogram* duration;
   };
 
-  // Waits until a request may go out.
-  async::Task<absl::StatusOr<CircuitBreaker::Admission>> Admit(
-      Operation operation, SteadyTime end);
+  // Waits until a request may go out by the provider's rate limits.
+  async::Task<absl::Status> WaitForToken(Operation operation, SteadyTime end);
   async::Task<Outcome> Attempt(
       const async::CallContext& context, const ApiCall& call, int attempt,
       CircuitBreaker::Admission admission, SteadyTime end,
