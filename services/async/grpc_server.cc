@@ -120,9 +120,9 @@ void ApplyServerDefaults(grpc::ServerBuilder& builder) {
 grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* rpc, Loop& loop,
                                    std::string_view method, Handler handler) {
   auto* call = new UnaryCall;
-  Ending ending([call](const grpc::Status& status) { call->Finish(status); });
-  loop.Spawn(Serve(rpc, method, std::move(handler), kLongestCall,
-                   std::move(ending), steady_clock::now()));
+  internal::SpawnHandler(
+      rpc, loop, method, std::move(handler), kLongestCall,
+      [call](const grpc::Status& status) { call->Finish(status); });
   return call;
 }
 
@@ -152,17 +152,24 @@ void StreamRegistry::Remove(
 
 namespace internal {
 
+void SpawnHandler(grpc::CallbackServerContext* rpc, Loop& loop,
+                  std::string_view method, Handler handler,
+                  steady_clock::duration longest,
+                  std::function<void(const grpc::Status&)> finish) {
+  loop.Spawn(Serve(rpc, method, std::move(handler), longest,
+                   Ending(std::move(finish)), steady_clock::now()));
+}
+
 void StreamCore::Start(std::string_view method, Handler handler,
                        std::function<void(const grpc::Status&)> finish) {
   if (!registry_.Add(shared_from_this())) {
     Cancel(base::Error(v1::ERROR_REASON_UNAVAILABLE));
   }
-  loop_.Spawn(Serve(
-      rpc_, method,
+  SpawnHandler(
+      rpc_, loop_, method,
       [self = shared_from_this(), handler = std::move(handler)](
           CallContext context) { return self->RunHandler(handler, context); },
-      steady_clock::duration::max(), Ending(std::move(finish)),
-      steady_clock::now()));
+      steady_clock::duration::max(), std::move(finish));
 }
 
 Task<absl::Status> StreamCore::RunHandler(Handler handler,

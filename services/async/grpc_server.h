@@ -23,6 +23,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -79,6 +80,14 @@ class StreamWriter : public StreamWriterBase {
 
 namespace internal {
 class StreamCore;
+
+// Runs a call's handler on the loop: what RunUnary does, for any reactor.
+// `finish` is called once, there.
+void SpawnHandler(grpc::CallbackServerContext* rpc, Loop& loop,
+                  std::string_view method,
+                  std::function<Task<absl::Status>(CallContext)> handler,
+                  std::chrono::steady_clock::duration longest,
+                  std::function<void(const grpc::Status&)> finish);
 }  // namespace internal
 
 // The streams of a server that are open, so that a draining server can end

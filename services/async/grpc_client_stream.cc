@@ -1,0 +1,99 @@
+#include "services/async/grpc_client_stream.h"
+
+#include "services/async/grpc_status.h"
+#include "services/async/rpc_metrics.h"
+
+namespace kyc::async::internal {
+namespace {
+
+constexpr std::chrono::minutes kLongestCall(5);
+
+}  // namespace
+
+ClientStreamCore::ClientStreamCore(const CallContext& context,
+                                   std::string_view method)
+    : method_(method),
+      begin_(std::chrono::steady_clock::now()),
+      loop_(Loop::Current()),
+      home_(*Loop::Current()) {
+  rpc_.AddMetadata("traceparent", context.trace.ToTraceparent());
+  rpc_.set_deadline(
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(
+          context.Remaining(kLongestCall)));
+}
+
+bool ClientStreamCore::BeginWrite() {
+  if (broken_ || status_) return false;
+  writing_ = true;
+  return true;
+}
+
+Task<absl::Status> ClientStreamCore::Written() {
+  if (writing_) {
+    waiter_ = std::make_unique<Waiter>(home_);
+    co_await waiter_->Wait();
+    waiter_.reset();
+  }
+  if (!broken_) co_return absl::OkStatus();
+  co_return co_await Ended();
+}
+
+Task<absl::Status> ClientStreamCore::Ended() {
+  Release();
+  if (!status_) {
+    waiter_ = std::make_unique<Waiter>(home_);
+    co_await waiter_->Wait();
+    waiter_.reset();
+  }
+  co_return *status_;
+}
+
+void ClientStreamCore::Abandon() {
+  {
+    base::MutexLock lock(&mutex_);
+    loop_ = nullptr;
+  }
+  if (status_) return;
+  Count(absl::StatusCode::kCancelled);
+  rpc_.TryCancel();
+  Release();
+}
+
+void ClientStreamCore::WriteDone(bool ok) {
+  Post([self = shared_from_this(), ok] {
+    self->writing_ = false;
+    self->broken_ = self->broken_ || !ok;
+    self->Wake();
+  });
+}
+
+void ClientStreamCore::CallDone(const grpc::Status& status) {
+  const std::shared_ptr<ClientStreamCore> self = std::move(self_);
+  Post([self, status = FromGrpcStatus(status)] {
+    self->status_ = status;
+    self->Count(status.code());
+    self->Wake();
+  });
+}
+
+void ClientStreamCore::Post(std::function<void()> work) {
+  // The lock keeps the loop from ending between the look and the post.
+  base::MutexLock lock(&mutex_);
+  if (loop_ != nullptr) loop_->Post(std::move(work));
+}
+
+void ClientStreamCore::Wake() {
+  if (waiter_ != nullptr) waiter_->ResumeNow();
+}
+
+// gRPC ends the call only when nothing more can be started.
+void ClientStreamCore::Release() {
+  if (std::exchange(held_, false)) ReleaseHold();
+}
+
+void ClientStreamCore::Count(absl::StatusCode code) {
+  RpcMetrics::OfClient(method_).Count(code, begin_);
+}
+
+}  // namespace kyc::async::internal
