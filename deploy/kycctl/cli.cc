@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "services/base/version.h"
+
 namespace kyc::kycctl {
 namespace {
 
@@ -204,6 +206,10 @@ int RunCli(const std::vector<Command>& commands,
     return UsageError(err, *wrong, "");
   }
   if (line.words.empty()) {
+    if (!line.flags.empty() && line.flags[0].first == "version") {
+      out << "kycctl " << base::kVersion << "\n";
+      return kExitOk;
+    }
     if (line.help) {
       PrintHelp(commands, out);
       return kExitOk;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <iostream>
 #include <optional>
 #include <ostream>
 #include <sstream>
@@ -86,11 +87,10 @@ absl::StatusOr<int64_t> ParseTtl(const std::string& text) {
   return absl::ToInt64Seconds(ttl);
 }
 
-absl::Status Mint(const Args& args, std::ostream& out) {
-  ASSIGN_OR_RETURN(const int64_t ttl, ParseTtl(args.Get("ttl")));
-  ASSIGN_OR_RETURN(const SigningKey key, ReadKey(args.Get("key_file")));
+absl::Status MintOne(const Args& args, const SigningKey& key, int64_t ttl,
+                     const std::string& subject, std::ostream& out) {
   UserClaims claims;
-  claims.subject = args.Get("sub");
+  claims.subject = subject;
   claims.issuer = args.Get("iss");
   claims.audience = args.Get("aud");
   claims.issued_at = std::time(nullptr);
@@ -109,6 +109,19 @@ absl::Status Mint(const Args& args, std::ostream& out) {
   json.Key("expires_at").Int(claims.issued_at + ttl);
   json.EndObject();
   out << text << "\n";
+  return absl::OkStatus();
+}
+
+absl::Status Mint(const Args& args, std::ostream& out) {
+  ASSIGN_OR_RETURN(const int64_t ttl, ParseTtl(args.Get("ttl")));
+  ASSIGN_OR_RETURN(const SigningKey key, ReadKey(args.Get("key_file")));
+  if (args.Get("sub") != "-") {
+    return MintOne(args, key, ttl, args.Get("sub"), out);
+  }
+  std::string subject;
+  while (std::getline(std::cin, subject)) {
+    RETURN_IF_ERROR(MintOne(args, key, ttl, subject, out));
+  }
   return absl::OkStatus();
 }
 
@@ -143,7 +156,10 @@ std::vector<Command> TokenCommands() {
         "kycctl token mint --key_file=user_key.pem --sub=usr_demo --ttl=24h "
         "--iss=https://id.example.com"},
        {{"key_file", "PATH", "PEM private key on P-256.", "", true},
-        {"sub", "USER", "The user's id, any text.", "", true},
+        {"sub", "USER",
+         "The user's id, any text; - reads ids from standard input, a line "
+         "each.",
+         "", true},
         {"iss", "ISSUER", "Issuer claim; left out if empty.", "", false},
         {"aud", "AUDIENCE", "Audience claim; left out if empty.", "", false},
         {"ttl", "DURATION", "Time until it expires.", "1h", false},

@@ -15,6 +15,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "services/base/log.h"
+#include "services/base/version.h"
 #include "services/process/flags.h"
 
 ABSL_FLAG(bool, check_config, false,
@@ -169,7 +170,7 @@ void FailConfig(const absl::Status& status) {
   _exit(kWrongUsage);
 }
 
-std::string Version() { return "0.1.0"; }
+std::string Version() { return base::kVersion; }
 
 void WaitForTermination(std::function<void()> on_hup) {
   const sigset_t signals = TerminationSignals();
