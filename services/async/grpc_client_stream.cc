@@ -16,15 +16,21 @@ ClientStreamCore::ClientStreamCore(const CallContext& context,
       begin_(std::chrono::steady_clock::now()),
       loop_(Loop::Current()),
       home_(*Loop::Current()) {
+  const auto left = context.Remaining(kLongestCall);
+  if (left <= std::chrono::steady_clock::duration::zero()) {
+    status_ = absl::DeadlineExceededError("no time left for the call");
+    held_ = false;
+    Count(status_->code());
+    return;
+  }
   rpc_.AddMetadata("traceparent", context.trace.ToTraceparent());
   rpc_.set_deadline(
       std::chrono::system_clock::now() +
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(
-          context.Remaining(kLongestCall)));
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
 }
 
 bool ClientStreamCore::BeginWrite() {
-  if (broken_ || status_) return false;
+  if (broken_ || over()) return false;
   writing_ = true;
   return true;
 }
@@ -41,7 +47,7 @@ Task<absl::Status> ClientStreamCore::Written() {
 
 Task<absl::Status> ClientStreamCore::Ended() {
   Release();
-  if (!status_) {
+  if (!over()) {
     waiter_ = std::make_unique<Waiter>(home_);
     co_await waiter_->Wait();
     waiter_.reset();
@@ -54,7 +60,7 @@ void ClientStreamCore::Abandon() {
     base::MutexLock lock(&mutex_);
     loop_ = nullptr;
   }
-  if (status_) return;
+  if (over()) return;
   Count(absl::StatusCode::kCancelled);
   rpc_.TryCancel();
   Release();

@@ -42,6 +42,7 @@ class ClientStreamCore : public std::enable_shared_from_this<ClientStreamCore> {
   ClientStreamCore(const CallContext& context, std::string_view method);
   virtual ~ClientStreamCore() = default;
 
+  bool over() const { return status_.has_value(); }
   // A write begins, which WriteDone ends; false when the call is over.
   bool BeginWrite();
   // OK when gRPC has taken the message, else how the call ended.
@@ -93,6 +94,7 @@ class ClientStreamCall final : public grpc::ClientWriteReactor<Request>,
   using ClientStreamCore::ClientStreamCore;
 
   void Start(const Starter& start) {
+    if (over()) return;  // There was no time left.
     start(&rpc_, &response_, this);
     this->AddHold();  // Operations come from outside gRPC's callbacks.
     Started();
@@ -117,8 +119,9 @@ class ClientStreamCall final : public grpc::ClientWriteReactor<Request>,
 }  // namespace internal
 
 // One call. On the loop's thread that makes it. Carries the context's trace
-// as `traceparent` and its deadline, at most 5 minutes from now. Destroyed
-// before its end, the call is cancelled.
+// as `traceparent` and its deadline, at most 5 minutes from now;
+// with nothing left no call is made. Destroyed before its end, the call is
+// cancelled.
 // Counts as CallUnary does (grpc_client.h). `method` is a literal.
 template <typename Request, typename Response>
 class ClientStream {

@@ -338,6 +338,8 @@ TEST_F(ClientStreamTest, DeadlinesEndBothSides) {
   EXPECT_FALSE(end.get().ok());
   Run([&]() -> Task<void> {
     Stream late(In(milliseconds(-1)), "KycService/UploadDocument", Start());
+    EXPECT_EQ((co_await late.Write(Chunk("x"))).code(),
+              absl::StatusCode::kDeadlineExceeded);
     EXPECT_EQ((co_await late.Finish()).status().code(),
               absl::StatusCode::kDeadlineExceeded);
   });
