@@ -1,5 +1,6 @@
 #include "services/async/grpc_client.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -86,6 +87,9 @@ Task<absl::Status> CallUnary(
 }
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+  // gRPC is never taken down again: with the last of its objects it would
+  // join a thread that may sleep in a poll until a past call's deadline.
+  [[maybe_unused]] static const bool kept = (grpc_init(), true);
   grpc::ChannelArguments args;
   // Pings only while calls are open; the servers allow them at this rate
   // (ApplyServerDefaults).
