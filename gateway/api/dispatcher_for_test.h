@@ -1,0 +1,201 @@
+// The dispatcher on a real HTTP server in front of a scripted backend.
+#ifndef KYC_GATEWAY_API_DISPATCHER_FOR_TEST_H_
+#define KYC_GATEWAY_API_DISPATCHER_FOR_TEST_H_
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/api/dispatcher.h"
+#include "gateway/auth/jwt_for_test.h"
+#include "services/async/http_client.h"
+#include "services/async/loop.h"
+#include "services/base/clock.h"
+#include "services/base/error.h"
+#include "services/base/json.h"
+
+namespace kyc::gateway {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+inline constexpr int64_t kNowMs = 1'800'000'000'000;
+
+// Answers with what the test put here, and keeps what it was asked.
+class FakeBackend : public Backend {
+ public:
+  async::Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
+      async::CallContext, v1::CreateApplicantRequest request) override {
+    applicant_request = std::move(request);
+    co_return applicant;
+  }
+  async::Task<absl::StatusOr<v1::CreateAccessTokenResponse>> CreateAccessToken(
+      async::CallContext, v1::CreateAccessTokenRequest request) override {
+    token_request = std::move(request);
+    co_return token;
+  }
+  async::Task<absl::StatusOr<v1::Verification>> GetStatus(
+      async::CallContext context, std::string user_id) override {
+    status_user = std::move(user_id);
+    trace = context.trace.trace_id();
+    co_return status;
+  }
+  async::Task<absl::StatusOr<v1::Verification>> RefreshStatus(
+      async::CallContext, v1::RefreshStatusRequest request) override {
+    refreshed_user = request.user_id();
+    co_return refreshed;
+  }
+  async::Task<absl::StatusOr<v1::User>> GetUser(async::CallContext,
+                                                v1::GetUserRequest) override {
+    co_return user;
+  }
+  async::Task<absl::StatusOr<v1::Onboarding>> GetOnboarding(
+      async::CallContext, v1::GetOnboardingRequest request) override {
+    onboarding_request = std::move(request);
+    co_return onboarding;
+  }
+  async::Task<absl::StatusOr<v1::Onboarding>> SubmitOnboardingStep(
+      async::CallContext, v1::SubmitOnboardingStepRequest request) override {
+    step_request = std::move(request);
+    co_return onboarding;
+  }
+  async::Task<absl::StatusOr<v1::IngestSumsubEventResponse>> IngestSumsubEvent(
+      async::CallContext, v1::IngestSumsubEventRequest request) override {
+    event_request = std::move(request);
+    co_return event;
+  }
+
+  absl::StatusOr<v1::CreateApplicantResponse> applicant =
+      v1::CreateApplicantResponse();
+  absl::StatusOr<v1::CreateAccessTokenResponse> token =
+      v1::CreateAccessTokenResponse();
+  absl::StatusOr<v1::Verification> status = v1::Verification();
+  absl::StatusOr<v1::Verification> refreshed = v1::Verification();
+  absl::StatusOr<v1::User> user = v1::User();
+  absl::StatusOr<v1::Onboarding> onboarding = v1::Onboarding();
+  absl::StatusOr<v1::IngestSumsubEventResponse> event =
+      v1::IngestSumsubEventResponse();
+
+  v1::CreateApplicantRequest applicant_request;
+  v1::CreateAccessTokenRequest token_request;
+  v1::GetOnboardingRequest onboarding_request;
+  v1::SubmitOnboardingStepRequest step_request;
+  v1::IngestSumsubEventRequest event_request;
+  std::string status_user;
+  std::string refreshed_user;
+  std::string trace;
+};
+
+inline async::Task<void> SendInto(
+    async::HttpClient& client, async::ClientRequest request,
+    std::promise<absl::StatusOr<async::ClientResponse>>& promise) {
+  promise.set_value(co_await client.Send(std::move(request)));
+}
+
+inline const TestKey& Key() {
+  static const TestKey& key = *new TestKey(TestKey::Type::kP256, "k");
+  return key;
+}
+
+inline std::string TokenOf(const std::string& subject) {
+  return Key().Token("{\"sub\":\"" + subject + "\",\"exp\":1800000600}");
+}
+
+class DispatcherTest : public ::testing::Test {
+ protected:
+  DispatcherTest() {
+    const std::string path =
+        ::testing::TempDir() + "/jwks_" + std::to_string(getpid());
+    std::ofstream(path) << JwksOf({Key().Jwk()});
+    keys_ = KeySource::Open(path).value();
+    std::remove(path.c_str());
+    authenticator_.emplace(*keys_, verifier_, clock_);
+    dispatcher_.emplace(front_, *authenticator_, backend_);
+    server_.emplace(
+        runtime_, async::HttpServerOptions{.listen = "127.0.0.1:0"},
+        [this](async::Loop&, async::ServerRequest& request,
+               async::ServerResponse& response) {
+          return dispatcher_->Handle(request, response);
+        },
+        [this](v1::ErrorReason reason, std::string_view path,
+               async::ServerResponse& response) {
+          RenderServerError(front_.problems, reason, path, response);
+        });
+    client_.emplace(client_runtime_.loop(0), async::HttpClient::Options{});
+    runtime_.Start();
+    client_runtime_.Start();
+    EXPECT_TRUE(server_->Start().ok());
+  }
+  ~DispatcherTest() override {
+    client_runtime_.Stop();
+    client_.reset();
+    server_->Drain(std::chrono::seconds(1));
+    runtime_.Stop();
+  }
+
+  async::ClientResponse Send(const std::string& method,
+                             const std::string& target, Headers headers,
+                             const std::string& body = "") {
+    async::ClientRequest request;
+    request.method = method;
+    request.url =
+        "http://127.0.0.1:" + std::to_string(server_->port()) + target;
+    request.headers = std::move(headers);
+    request.body = body;
+    std::promise<absl::StatusOr<async::ClientResponse>> promise;
+    client_runtime_.loop(0).Post([&] {
+      client_runtime_.loop(0).Spawn(
+          SendInto(*client_, std::move(request), promise));
+    });
+    return promise.get_future().get().value();
+  }
+
+  // As a user with a good token.
+  async::ClientResponse Call(const std::string& method,
+                             const std::string& target, Headers headers = {},
+                             const std::string& body = "") {
+    headers.emplace_back("x-juno-jwt", TokenOf("usr_1"));
+    return Send(method, target, std::move(headers), body);
+  }
+
+  static void ExpectProblem(const async::ClientResponse& response, int status,
+                            const std::string& code,
+                            const std::string& instance) {
+    EXPECT_EQ(response.status, status) << response.body;
+    EXPECT_EQ(response.Header("content-type"), "application/problem+json");
+    auto document = base::JsonDocument::Parse(response.body);
+    ASSERT_TRUE(document.ok()) << response.body;
+    const base::JsonValue root = document->root();
+    EXPECT_EQ(root["error_code"].StringOr(""), code);
+    EXPECT_EQ(root["instance"].StringOr(""), instance);
+    EXPECT_EQ(root["status"].AsInt(), status);
+    EXPECT_EQ(root["trace_id"].StringOr("").size(), 32u);
+  }
+
+  base::FakeClock clock_{kNowMs};
+  const JwtVerifier verifier_{"", ""};
+  FrontDoor front_{.problems = ProblemWriter("https://api.sumvin.com/errors/"),
+                   .cors = CorsPolicy::Parse("https://app.example").value(),
+                   .proxies = TrustedProxies::Parse("127.0.0.1").value(),
+                   .user_limit = RateLimiter("user", 100),
+                   .address_limit = RateLimiter("address", 5)};
+  FakeBackend backend_;
+  std::unique_ptr<KeySource> keys_;
+  async::Runtime runtime_{1};
+  async::Runtime client_runtime_{1};
+  std::optional<Authenticator> authenticator_;
+  std::optional<Dispatcher> dispatcher_;
+  std::optional<async::HttpServer> server_;
+  std::optional<async::HttpClient> client_;
+};
+
+}  // namespace kyc::gateway
+
+#endif  // KYC_GATEWAY_API_DISPATCHER_FOR_TEST_H_
