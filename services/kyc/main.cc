@@ -16,6 +16,7 @@
 #include "services/base/log.h"
 #include "services/base/secret.h"
 #include "services/base/status_macros.h"
+#include "services/kyc/server/admin_service.h"
 #include "services/kyc/server/engines.h"
 #include "services/kyc/server/kyc_service.h"
 #include "services/kyc/server/provider_event_service.h"
@@ -186,9 +187,11 @@ int Run() {
   server::KycService kyc_service(engines, watch_hub);
   server::UserService user_service(engines);
   server::ProviderEventService event_service(engines);
-  process::GrpcServer grpc(absl::GetFlag(FLAGS_listen),
-                           {&kyc_service, &user_service, &event_service},
-                           absl::GetFlag(FLAGS_grpc_reflection));
+  server::AdminService admin_service(engines);
+  process::GrpcServer grpc(
+      absl::GetFlag(FLAGS_listen),
+      {&kyc_service, &user_service, &event_service, &admin_service},
+      absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),
       {{.name = "redis", .ok = [&] { return engines.redis_connected(); }}});

@@ -10,6 +10,9 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
     : redis(loop, options.redis),
       http(loop, options.http),
       store(redis, clock),
+      features(redis, clock),
+      api_keys(redis, clock),
+      modes(features, options.engine.default_mode),
       provider(
           provider::sumsub::MakeProvider(http, limits, clock, options.sumsub)),
       engine(store, *provider, clock, options.engine) {}
@@ -27,7 +30,8 @@ Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
 
 Engines::Home Engines::For(std::string_view user_id) {
   async::Loop& loop = runtime_.LoopFor(user_id);
-  return {loop, parts_[loop.index()]->engine};
+  Parts& parts = *parts_[loop.index()];
+  return {loop, parts.engine, parts.modes, parts.features, parts.api_keys};
 }
 
 bool Engines::redis_connected() const {

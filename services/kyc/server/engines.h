@@ -12,7 +12,10 @@
 #include "services/base/clock.h"
 #include "services/kyc/provider/limits.h"
 #include "services/kyc/provider/sumsub/sumsub.h"
+#include "services/kyc/server/mode_resolver.h"
 #include "services/kyc/server/verification_engine.h"
+#include "services/kyc/store/api_key_store.h"
+#include "services/kyc/store/feature_store.h"
 #include "services/kyc/store/record_store.h"
 
 namespace kyc::server {
@@ -33,6 +36,9 @@ class Engines {
   struct Home {
     async::Loop& loop;
     VerificationEngine& engine;
+    ModeResolver& modes;
+    store::FeatureStore& features;
+    store::ApiKeyStore& api_keys;
   };
   // Where the work of this user runs.
   Home For(std::string_view user_id);
@@ -47,6 +53,9 @@ class Engines {
     async::Redis redis;
     async::HttpClient http;
     store::RecordStore store;
+    store::FeatureStore features;
+    store::ApiKeyStore api_keys;
+    ModeResolver modes;
     std::unique_ptr<provider::Provider> provider;
     VerificationEngine engine;
   };

@@ -21,29 +21,38 @@ using async::Task;
 
 constexpr int kMaxBatch = 1000;
 
-Task<absl::Status> CreateApplicant(CallContext context,
-                                   VerificationEngine& engine,
+// The mode of the caller's environment.
+ModeSource ModeOf(CallContext context, ModeResolver& modes,
+                  const v1::Tenant& tenant) {
+  return [context, &modes, tenant = TenantOf(tenant)] {
+    return modes.ToPin(context, tenant);
+  };
+}
+
+Task<absl::Status> CreateApplicant(CallContext context, Engines::Home home,
                                    const v1::CreateApplicantRequest& request,
                                    v1::CreateApplicantResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
-  CO_ASSIGN_OR_RETURN(
-      VerificationEngine::ApplicantResult result,
-      co_await engine.CreateApplicant(context, request.user_id()));
+  CO_ASSIGN_OR_RETURN(VerificationEngine::ApplicantResult result,
+                      co_await home.engine.CreateApplicant(
+                          context, request.user_id(),
+                          ModeOf(context, home.modes, request.tenant())));
   response->set_applicant_id(std::move(result.applicant_id));
   response->set_already_existed(result.already_existed);
   co_return absl::OkStatus();
 }
 
 Task<absl::Status> CreateAccessToken(
-    CallContext context, VerificationEngine& engine,
+    CallContext context, Engines::Home home,
     const v1::CreateAccessTokenRequest& request,
     v1::CreateAccessTokenResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   const bool liveness =
       request.scope() == v1::CreateAccessTokenRequest::SCOPE_LIVENESS;
-  CO_ASSIGN_OR_RETURN(
-      base::Secret token,
-      co_await engine.CreateAccessToken(context, request.user_id(), liveness));
+  CO_ASSIGN_OR_RETURN(base::Secret token,
+                      co_await home.engine.CreateAccessToken(
+                          context, request.user_id(), liveness,
+                          ModeOf(context, home.modes, request.tenant())));
   response->set_access_token(std::string(token.Reveal()));
   response->set_expires_in_s(kAccessTokenTtlSeconds);
   co_return absl::OkStatus();
@@ -132,11 +141,11 @@ grpc::ServerUnaryReactor* KycService::CreateApplicant(
     grpc::CallbackServerContext* rpc, const v1::CreateApplicantRequest* request,
     v1::CreateApplicantResponse* response) {
   Engines::Home home = engines_.For(request->user_id());
-  return async::RunUnary(
-      rpc, home.loop, "KycService/CreateApplicant",
-      [&engine = home.engine, request, response](CallContext context) {
-        return server::CreateApplicant(context, engine, *request, response);
-      });
+  return async::RunUnary(rpc, home.loop, "KycService/CreateApplicant",
+                         [home, request, response](CallContext context) {
+                           return server::CreateApplicant(context, home,
+                                                          *request, response);
+                         });
 }
 
 grpc::ServerUnaryReactor* KycService::CreateAccessToken(
@@ -144,11 +153,11 @@ grpc::ServerUnaryReactor* KycService::CreateAccessToken(
     const v1::CreateAccessTokenRequest* request,
     v1::CreateAccessTokenResponse* response) {
   Engines::Home home = engines_.For(request->user_id());
-  return async::RunUnary(
-      rpc, home.loop, "KycService/CreateAccessToken",
-      [&engine = home.engine, request, response](CallContext context) {
-        return server::CreateAccessToken(context, engine, *request, response);
-      });
+  return async::RunUnary(rpc, home.loop, "KycService/CreateAccessToken",
+                         [home, request, response](CallContext context) {
+                           return server::CreateAccessToken(context, home,
+                                                            *request, response);
+                         });
 }
 
 grpc::ServerUnaryReactor* KycService::GetStatus(

@@ -32,6 +32,10 @@ v1::VerificationState ToProto(domain::State state) {
   return v1::VERIFICATION_STATE_UNSPECIFIED;
 }
 
+domain::Tenant TenantOf(const v1::Tenant& tenant) {
+  return {tenant.org_id(), tenant.env_id()};
+}
+
 void FillVerification(const domain::Record& record, v1::Verification* out) {
   out->set_user_id(record.user_id);
   out->set_state(ToProto(record.state));

@@ -4,11 +4,14 @@
 
 #include "kyc/v1/types.pb.h"
 #include "services/kyc/domain/record.h"
+#include "services/kyc/domain/tenant.h"
 
 namespace kyc::server {
 
 v1::KycMode ToProto(domain::Mode mode);
 v1::VerificationState ToProto(domain::State state);
+// Both ids empty where the caller named none.
+domain::Tenant TenantOf(const v1::Tenant& tenant);
 // What callers may see of a record.
 void FillVerification(const domain::Record& record, v1::Verification* out);
 

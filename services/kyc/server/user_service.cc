@@ -13,9 +13,8 @@ namespace {
 using async::CallContext;
 using async::Task;
 
-void FillOnboarding(const EngineConfig& config, const domain::Record& record,
-                    v1::Onboarding* out) {
-  const domain::OnboardingSteps& steps = config.steps;
+void FillOnboarding(const domain::OnboardingSteps& steps, domain::Mode mode,
+                    const domain::Record& record, v1::Onboarding* out) {
   const std::string_view current = steps.Current(record);
   out->set_current_step(std::string(current));
   out->set_is_complete(current == "complete");
@@ -27,7 +26,7 @@ void FillOnboarding(const EngineConfig& config, const domain::Record& record,
                      : name == current ? v1::OnboardingStep::STATUS_CURRENT
                                        : v1::OnboardingStep::STATUS_PENDING);
     if (name == domain::kVerificationStep) {
-      step->set_kyc_mode(ToProto(config.default_mode));
+      step->set_kyc_mode(ToProto(mode));
     }
   }
 }
@@ -50,24 +49,28 @@ Task<absl::Status> GetUser(VerificationEngine& engine,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> GetOnboarding(VerificationEngine& engine,
+Task<absl::Status> GetOnboarding(CallContext context, Engines::Home home,
                                  const v1::GetOnboardingRequest& request,
                                  v1::Onboarding* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   CO_ASSIGN_OR_RETURN(domain::Record record,
-                      co_await engine.Get(request.user_id()));
-  FillOnboarding(engine.config(), record, response);
+                      co_await home.engine.Get(request.user_id()));
+  const domain::Mode mode =
+      co_await home.modes.ToShow(context, TenantOf(request.tenant()));
+  FillOnboarding(home.engine.config().steps, mode, record, response);
   co_return absl::OkStatus();
 }
 
 Task<absl::Status> SubmitOnboardingStep(
-    CallContext context, VerificationEngine& engine,
+    CallContext context, Engines::Home home,
     const v1::SubmitOnboardingStepRequest& request, v1::Onboarding* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   CO_ASSIGN_OR_RETURN(domain::Record record,
-                      co_await engine.SubmitOnboardingStep(
+                      co_await home.engine.SubmitOnboardingStep(
                           context, request.user_id(), request.step()));
-  FillOnboarding(engine.config(), record, response);
+  const domain::Mode mode =
+      co_await home.modes.ToShow(context, TenantOf(request.tenant()));
+  FillOnboarding(home.engine.config().steps, mode, record, response);
   co_return absl::OkStatus();
 }
 
@@ -88,23 +91,22 @@ grpc::ServerUnaryReactor* UserService::GetOnboarding(
     grpc::CallbackServerContext* rpc, const v1::GetOnboardingRequest* request,
     v1::Onboarding* response) {
   Engines::Home home = engines_.For(request->user_id());
-  return async::RunUnary(
-      rpc, home.loop, "UserService/GetOnboarding",
-      [&engine = home.engine, request, response](CallContext) {
-        return server::GetOnboarding(engine, *request, response);
-      });
+  return async::RunUnary(rpc, home.loop, "UserService/GetOnboarding",
+                         [home, request, response](CallContext context) {
+                           return server::GetOnboarding(context, home, *request,
+                                                        response);
+                         });
 }
 
 grpc::ServerUnaryReactor* UserService::SubmitOnboardingStep(
     grpc::CallbackServerContext* rpc,
     const v1::SubmitOnboardingStepRequest* request, v1::Onboarding* response) {
   Engines::Home home = engines_.For(request->user_id());
-  return async::RunUnary(
-      rpc, home.loop, "UserService/SubmitOnboardingStep",
-      [&engine = home.engine, request, response](CallContext context) {
-        return server::SubmitOnboardingStep(context, engine, *request,
-                                            response);
-      });
+  return async::RunUnary(rpc, home.loop, "UserService/SubmitOnboardingStep",
+                         [home, request, response](CallContext context) {
+                           return server::SubmitOnboardingStep(
+                               context, home, *request, response);
+                         });
 }
 
 }  // namespace kyc::server

@@ -97,24 +97,50 @@ const std::string& VerificationEngine::InitialLevel(
 
 async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
 VerificationEngine::CreateApplicant(async::CallContext context,
-                                    std::string user_id) {
+                                    std::string user_id, ModeSource mode) {
   auto outcome = co_await creations_.Run(
-      user_id, [&] { return CreateAtProvider(context, user_id); });
+      user_id, [&] { return CreateAtProvider(context, user_id, mode); });
   if (outcome.value.ok() && !outcome.led) {
     outcome.value->already_existed = true;
   }
   co_return std::move(outcome.value);
 }
 
+async::Task<absl::StatusOr<Record>> VerificationEngine::LoadPinned(
+    async::CallContext context, std::string user_id, ModeSource mode) {
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
+  if (!record.required_level.empty()) co_return std::move(record);
+  CO_ASSIGN_OR_RETURN(const domain::Mode pinned, co_await mode());
+  const std::string& level = config_.levels.Required(pinned);
+  if (level.empty() || config_.levels.Initial(pinned).empty()) {
+    base::LogError("no level is configured for this mode",
+                   {{"mode", domain::ModeName(pinned)}}, &context.trace);
+    co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
+  }
+  CO_ASSIGN_OR_RETURN(RecordStore::Outcome stored,
+                      co_await store_.UpdateFrom(
+                          std::move(record),
+                          [&](const Record& current) {
+                            Record next = current;
+                            domain::Pin(next, level);
+                            domain::Event event;
+                            event.source = kSourceApi;
+                            return Changed(current, std::move(next), event,
+                                           context);
+                          },
+                          /*only_this_version=*/false));
+  co_return std::move(stored.record);
+}
+
 async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
 VerificationEngine::CreateAtProvider(async::CallContext context,
-                                     std::string user_id) {
+                                     std::string user_id, ModeSource mode) {
   context = Within(context, config_.provider_timeout);
-  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+  CO_ASSIGN_OR_RETURN(Record record,
+                      co_await LoadPinned(context, user_id, std::move(mode)));
   if (!record.applicant_id.empty()) {
     co_return ApplicantResult{record.applicant_id, true};
   }
-  domain::Pin(record, config_.levels.Required(config_.default_mode));
   domain::Poll poll;
   bool existed = false;
   absl::StatusOr<std::string> created = co_await provider_.CreateApplicant(
@@ -168,25 +194,10 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
 }
 
 async::Task<absl::StatusOr<base::Secret>> VerificationEngine::CreateAccessToken(
-    async::CallContext context, std::string user_id, bool liveness) {
-  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
-  if (record.required_level.empty()) {
-    // Pinned before the token exists, so that no event of the applicant that
-    // the SDK creates comes before it.
-    CO_ASSIGN_OR_RETURN(
-        RecordStore::Outcome stored,
-        co_await store_.UpdateFrom(
-            std::move(record),
-            [&](const Record& current) {
-              Record next = current;
-              domain::Pin(next, config_.levels.Required(config_.default_mode));
-              domain::Event event;
-              event.source = kSourceApi;
-              return Changed(current, std::move(next), event, context);
-            },
-            /*only_this_version=*/false));
-    record = std::move(stored.record);
-  }
+    async::CallContext context, std::string user_id, bool liveness,
+    ModeSource mode) {
+  CO_ASSIGN_OR_RETURN(Record record,
+                      co_await LoadPinned(context, user_id, std::move(mode)));
   if (liveness && config_.levels.liveness.empty()) {
     co_return base::Error(v1::ERROR_REASON_TOKEN_GENERATION_FAILED);
   }

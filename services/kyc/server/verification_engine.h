@@ -10,6 +10,7 @@
 #define KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,10 @@ struct EngineConfig {
   std::string support_address;
 };
 
+// The mode of whoever calls. Asked at most once, and only where a user's level
+// is to be pinned; its error is the call's.
+using ModeSource = std::function<async::Task<absl::StatusOr<domain::Mode>>()>;
+
 // How long an SDK token lives.
 inline constexpr int kAccessTokenTtlSeconds = 600;
 // A refresh younger than this serves the next one too.
@@ -61,13 +66,14 @@ class VerificationEngine {
   // id. KYC-502-001 when the provider fails, KYC-500-001 when it refuses our
   // credentials.
   async::Task<absl::StatusOr<ApplicantResult>> CreateApplicant(
-      async::CallContext context, std::string user_id);
+      async::CallContext context, std::string user_id, ModeSource mode);
 
   // A token for the level required of the user, or for the liveness level.
   // Works without an applicant: the SDK creates it. KYC-500-002 when the
   // provider fails.
   async::Task<absl::StatusOr<base::Secret>> CreateAccessToken(
-      async::CallContext context, std::string user_id, bool liveness);
+      async::CallContext context, std::string user_id, bool liveness,
+      ModeSource mode);
 
   // What is stored; a user never seen is pending.
   async::Task<absl::StatusOr<domain::Record>> Get(std::string user_id);
@@ -97,8 +103,13 @@ class VerificationEngine {
   // The level at which an applicant or a token of this user starts.
   const std::string& InitialLevel(const domain::Record& record) const;
 
+  // The record, after the level that its user must pass is pinned and stored:
+  // before the provider is called, so that no event of what the call begins
+  // comes first. GEN-503-001 for a mode whose levels are not configured.
+  async::Task<absl::StatusOr<domain::Record>> LoadPinned(
+      async::CallContext context, std::string user_id, ModeSource mode);
   async::Task<absl::StatusOr<ApplicantResult>> CreateAtProvider(
-      async::CallContext context, std::string user_id);
+      async::CallContext context, std::string user_id, ModeSource mode);
   async::Task<absl::StatusOr<base::Secret>> CreateTokenAtProvider(
       async::CallContext context, std::string user_id, std::string level);
   // Applies a poll. ABORTED when others kept writing meanwhile.

@@ -99,7 +99,8 @@ EngineConfig TestConfig(domain::Mode mode) {
 class EngineTest : public ::testing::Test {
  protected:
   explicit EngineTest(domain::Mode mode = domain::Mode::kWebsdk)
-      : config_(TestConfig(mode)),
+      : mode_(mode),
+        config_(TestConfig(mode)),
         redis_(runtime_.loop(0), server_.options()),
         store_(redis_, base::SystemClock()),
         engine_(store_, provider_, base::SystemClock(), config_) {
@@ -121,6 +122,15 @@ class EngineTest : public ::testing::Test {
   template <typename Make, typename T>
   static Task<void> Drive(Make make, std::shared_ptr<std::promise<T>> promise) {
     promise->set_value(co_await make());
+  }
+
+  // What a caller's mode is found to be; the configured default unless set.
+  ModeSource Mode() {
+    return [this] { return JustMode(mode_); };
+  }
+  static Task<absl::StatusOr<domain::Mode>> JustMode(
+      absl::StatusOr<domain::Mode> mode) {
+    co_return mode;
   }
 
   absl::StatusOr<domain::Record> Get(const std::string& user) {
@@ -145,6 +155,7 @@ class EngineTest : public ::testing::Test {
 
   async::RedisForTest server_;
   async::Runtime runtime_{1};
+  absl::StatusOr<domain::Mode> mode_;
   EngineConfig config_;
   FakeProvider provider_;
   async::Redis redis_;
@@ -170,18 +181,21 @@ TEST_F(EngineTest, AUserNeverSeenIsPending) {
 }
 
 Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>> Race(
-    VerificationEngine& engine, async::Loop& loop, int callers) {
+    VerificationEngine& engine, ModeSource mode, async::Loop& loop,
+    int callers) {
   using Result = VerificationEngine::ApplicantResult;
   auto results = std::make_shared<std::vector<absl::StatusOr<Result>>>();
   struct Caller {
     static Task<void> Run(
-        VerificationEngine& engine,
+        VerificationEngine& engine, ModeSource mode,
         std::shared_ptr<std::vector<absl::StatusOr<Result>>> results) {
-      auto result = co_await engine.CreateApplicant(CallContext{}, "usr_1");
+      auto result =
+          co_await engine.CreateApplicant(CallContext{}, "usr_1", mode);
       results->push_back(std::move(result));
     }
   };
-  for (int i = 0; i < callers; ++i) loop.Spawn(Caller::Run(engine, results));
+  for (int i = 0; i < callers; ++i)
+    loop.Spawn(Caller::Run(engine, mode, results));
   while (static_cast<int>(results->size()) < callers) {
     co_await async::Sleep(std::chrono::milliseconds(1));
   }
@@ -196,7 +210,7 @@ Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>> Race(
 TEST_F(EngineTest, AHundredRacingCreationsMakeOneApplicant) {
   provider_.delay = std::chrono::milliseconds(50);
   const auto results =
-      Run([&] { return Race(engine_, runtime_.loop(0), 100); });
+      Run([&] { return Race(engine_, Mode(), runtime_.loop(0), 100); });
   ASSERT_TRUE(results.ok()) << results.status();
   int created = 0;
   for (const auto& result : *results) {
@@ -209,8 +223,8 @@ TEST_F(EngineTest, AHundredRacingCreationsMakeOneApplicant) {
 
 TEST_F(EngineTest, AnApplicantThatWasNeverStoredIsFound) {
   provider_.applicants["usr_1"].applicant_id = "app_lost";
-  const auto result =
-      Run([&] { return engine_.CreateApplicant(CallContext{}, "usr_1"); });
+  const auto result = Run(
+      [&] { return engine_.CreateApplicant(CallContext{}, "usr_1", Mode()); });
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->applicant_id, "app_lost");
   EXPECT_TRUE(result->already_existed);
@@ -237,12 +251,12 @@ TEST_F(EngineTest, ProviderFaultsBecomeTheirReasons) {
     provider_.fault = each.fault;
     EXPECT_EQ(base::ReasonOf(Run([&] {
                                return engine_.CreateApplicant(CallContext{},
-                                                              "usr_1");
+                                                              "usr_1", Mode());
                              }).status()),
               each.create);
     EXPECT_EQ(base::ReasonOf(Run([&] {
-                               return engine_.CreateAccessToken(CallContext{},
-                                                                "usr_1", false);
+                               return engine_.CreateAccessToken(
+                                   CallContext{}, "usr_1", false, Mode());
                              }).status()),
               each.token);
     EXPECT_EQ(base::ReasonOf(Run([&] {
@@ -336,7 +350,7 @@ TEST_F(EngineTest, WhatIsNoVerificationEventIsIgnored) {
 
 TEST_F(HybridEngineTest, DocumentsAloneApproveNobody) {
   EXPECT_TRUE(Run([&] {
-                return engine_.CreateApplicant(CallContext{}, "usr_1");
+                return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
               }).ok());
   EXPECT_EQ(provider_.applicants["usr_1"].level, "docs");
   EXPECT_EQ(Get("usr_1")->required_level, "live");
@@ -358,11 +372,57 @@ TEST_F(HybridEngineTest, TokensNameTheLevelAskedFor) {
   for (bool liveness : {false, true}) {
     EXPECT_TRUE(Run([&] {
                   return engine_.CreateAccessToken(CallContext{}, "usr_1",
-                                                   liveness);
+                                                   liveness, Mode());
                 }).ok());
   }
   EXPECT_EQ(provider_.token_levels, (std::vector<std::string>{"docs", "live"}));
   EXPECT_EQ(Get("usr_1")->required_level, "live");
+}
+
+TEST_F(EngineTest, TheCallersModeIsPinnedOnceAndBeforeTheProviderIsCalled) {
+  provider_.fault = absl::UnavailableError("down");
+  mode_ = domain::Mode::kDocumentOnly;
+  EXPECT_FALSE(Run([&] {
+                 return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+               }).ok());
+  EXPECT_EQ(Get("usr_1")->required_level, "docs-only");
+  provider_.fault = absl::OkStatus();
+  mode_ = domain::Mode::kHybrid;
+  EXPECT_TRUE(Run([&] {
+                return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+              }).ok());
+  EXPECT_EQ(provider_.applicants["usr_1"].level, "docs-only");
+  EXPECT_EQ(Get("usr_1")->required_level, "docs-only");
+}
+
+TEST_F(EngineTest, WithoutAModeNothingBeginsAndWhatBeganGoesOn) {
+  const auto create = [&] {
+    return Run([&] {
+      return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+    });
+  };
+  const auto token = [&] {
+    return Run([&] {
+      return engine_.CreateAccessToken(CallContext{}, "usr_1", false, Mode());
+    });
+  };
+  mode_ = base::Error(v1::ERROR_REASON_UNAVAILABLE);
+  EXPECT_EQ(base::ReasonOf(create().status()), v1::ERROR_REASON_UNAVAILABLE);
+  EXPECT_EQ(base::ReasonOf(token().status()), v1::ERROR_REASON_UNAVAILABLE);
+  EXPECT_EQ(provider_.creations, 0);
+  EXPECT_EQ(Get("usr_1")->version, 0u);
+
+  mode_ = domain::Mode::kHybrid;
+  config_.levels.hybrid.clear();
+  EXPECT_EQ(base::ReasonOf(create().status()), v1::ERROR_REASON_UNAVAILABLE);
+  EXPECT_EQ(Get("usr_1")->version, 0u);
+
+  mode_ = domain::Mode::kWebsdk;
+  EXPECT_TRUE(token().ok());
+  mode_ = base::Error(v1::ERROR_REASON_UNAVAILABLE);
+  EXPECT_TRUE(token().ok());
+  EXPECT_TRUE(create().ok());
+  EXPECT_EQ(Get("usr_1")->required_level, "full");
 }
 
 TEST_F(EngineTest, OnboardingTakesTheCurrentStepAlone) {
