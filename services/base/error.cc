@@ -8,6 +8,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "google/rpc/error_details.pb.h"
+#include "services/base/utf8.h"
 
 namespace kyc::base {
 namespace {
@@ -116,11 +117,12 @@ absl::Status Error(v1::ErrorReason reason, std::string_view detail,
   absl::Status status(row.grpc_code,
                       absl::string_view(detail.data(), detail.size()));
 
+  // A payload that is not UTF-8 cannot be read again: the reason would be lost.
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(row.code));
   info.set_domain(kDomain);
   for (auto& [name, value] : extras.metadata) {
-    (*info.mutable_metadata())[name] = std::move(value);
+    (*info.mutable_metadata())[ToUtf8(name)] = ToUtf8(std::move(value));
   }
   AddPayload(info, kErrorInfoUrl, status);
 
@@ -136,8 +138,8 @@ absl::Status Error(v1::ErrorReason reason, std::string_view detail,
           violation.where == Violation::Where::kPointer ? kPointerPrefix
                                                         : kParameterPrefix;
       auto* field = bad.add_field_violations();
-      field->set_field(std::string(prefix) + violation.name);
-      field->set_description(std::move(violation.detail));
+      field->set_field(ToUtf8(std::string(prefix) + violation.name));
+      field->set_description(ToUtf8(std::move(violation.detail)));
     }
     AddPayload(bad, kBadRequestUrl, status);
   }

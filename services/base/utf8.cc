@@ -38,4 +38,15 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
+std::string ToUtf8(std::string text) {
+  if (IsUtf8(text)) return text;
+  std::string out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t length = Utf8Length(rest);
+    out.append(length > 0 ? rest.substr(0, length) : "\xEF\xBF\xBD");
+    rest.remove_prefix(length > 0 ? length : 1);
+  }
+  return out;
+}
+
 }  // namespace kyc::base

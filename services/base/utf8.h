@@ -3,6 +3,7 @@
 #define KYC_SERVICES_BASE_UTF8_H_
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace kyc::base {
@@ -13,6 +14,9 @@ namespace kyc::base {
 size_t Utf8Length(std::string_view text);
 
 bool IsUtf8(std::string_view text);
+
+// The text, with U+FFFD for every byte that begins no character.
+std::string ToUtf8(std::string text);
 
 }  // namespace kyc::base
 
