@@ -13,6 +13,8 @@ namespace http = boost::beast::http;
 
 // Of one chunk's size line, or of all trailers.
 constexpr size_t kMaxChunkLine = 8192;
+// Of a chunked body: "0\r\n\r\n".
+constexpr size_t kShortestEnd = 5;
 // Of all chunk extensions of a body: they cost time and carry nothing.
 constexpr size_t kMaxExtensionBytes = 16384;
 
@@ -182,8 +184,10 @@ void RequestParser::on_field_impl(field name, beast_view name_string,
   head_->fields.push_back({View(name_string), View(value)});
 }
 
-void RequestParser::on_chunk_header_impl(std::uint64_t, beast_view extensions,
+void RequestParser::on_chunk_header_impl(std::uint64_t size,
+                                         beast_view extensions,
                                          error_code& ec) {
+  chunk_left_ = size;
   extension_bytes_ += extensions.size();
   const bool has_control = std::any_of(
       extensions.begin(), extensions.end(),
@@ -191,6 +195,13 @@ void RequestParser::on_chunk_header_impl(std::uint64_t, beast_view extensions,
   if (has_control || extension_bytes_ > kMaxExtensionBytes) {
     ec = http::error::bad_chunk_extension;
   }
+}
+
+size_t RequestParser::on_chunk_body_impl(std::uint64_t, beast_view bytes,
+                                         error_code&) {
+  const size_t size = Store(bytes);
+  chunk_left_ -= size;
+  return size;
 }
 
 size_t RequestParser::Store(beast_view bytes) {
@@ -208,6 +219,11 @@ RequestParser::Progress RequestParser::DecodeBody(std::string_view bytes,
   room_ = room;
   *consumed = 0;
   while (!is_done() && room_ > 0 && *consumed < bytes.size()) {
+    // Beast asserts it when it sees "0\r\n" a second time.
+    if (chunked() && chunk_left_ == 0 &&
+        bytes.size() - *consumed < kShortestEnd) {
+      return Progress::kNeedMore;
+    }
     error_code ec;
     *consumed += put(boost::asio::const_buffer(bytes.data() + *consumed,
                                                bytes.size() - *consumed),

@@ -93,10 +93,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   }
   void on_chunk_header_impl(std::uint64_t size, beast_view extensions,
                             error_code& ec) override;
-  size_t on_chunk_body_impl(std::uint64_t, beast_view bytes,
-                            error_code&) override {
-    return Store(bytes);
-  }
+  size_t on_chunk_body_impl(std::uint64_t left, beast_view bytes,
+                            error_code& ec) override;
   void on_finish_impl(error_code&) override {}
 
   const HttpLimits& limits_;
@@ -111,6 +109,7 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   int hosts_ = 0;
   int transfer_encodings_ = 0;
   bool in_body_ = false;
+  uint64_t chunk_left_ = 0;  // Of the chunk that is being read.
   size_t extension_bytes_ = 0;
   std::string* sink_ = nullptr;
   size_t room_ = 0;

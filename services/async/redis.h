@@ -18,22 +18,11 @@
 
 #include "absl/status/statusor.h"
 #include "services/async/loop.h"
+#include "services/async/redis_reply.h"
 #include "services/async/task.h"
 #include "services/base/secret.h"
 
 namespace kyc::async {
-
-// One reply. An error is an absl::Status instead; kError stands only inside
-// an array (of a script, or of EXEC).
-struct RedisReply {
-  enum class Type { kNil, kString, kStatus, kInteger, kArray, kError };
-  Type type = Type::kNil;
-  std::string text;                  // kString, kStatus, kError
-  int64_t integer = 0;               // kInteger
-  std::vector<RedisReply> elements;  // kArray
-
-  bool is_nil() const { return type == Type::kNil; }
-};
 
 // A Lua script: EVALSHA, and EVAL where the server does not know it yet.
 class RedisScript {

@@ -14,6 +14,8 @@ namespace {
 // More elements than any command of ours can be answered with; a header that
 // claims more is not worth the memory.
 constexpr int kMaxElements = 1 << 22;
+// What a header is believed at once; beyond it, memory follows what arrives.
+constexpr int kReservedElements = 64;
 // The parser keeps its buffer up to this size between replies.
 constexpr size_t kKeptBuffer = 256 << 10;
 
@@ -57,13 +59,14 @@ absl::Status StatusOfErrorReply(std::string_view error) {
   return absl::InternalError(message);
 }
 
-// What hiredis calls for each value it has read. An element belongs to its
-// parent, so nothing here is freed.
+// What hiredis calls for each value it has read, in their order. An element
+// belongs to its parent, so nothing here is freed; an array grows only between
+// elements, when hiredis holds no pointer into it.
 struct RedisReplyReader::Builder {
   static RedisReply* Place(const redisReadTask* task) {
     if (task->parent != nullptr) {
       auto* parent = static_cast<RedisReply*>(task->parent->obj);
-      return &parent->elements[task->idx];
+      return &parent->elements.emplace_back();
     }
     auto* self = static_cast<RedisReplyReader*>(task->privdata);
     self->root_ = RedisReply();
@@ -81,7 +84,7 @@ struct RedisReplyReader::Builder {
     if (size < 0 || size > kMaxElements) return nullptr;
     RedisReply* reply = Place(task);
     reply->type = RedisReply::Type::kArray;
-    reply->elements.resize(size);
+    reply->elements.reserve(std::min(size, kReservedElements));
     return reply;
   }
   static void* Integer(const redisReadTask* task, long long value) {

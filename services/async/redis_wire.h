@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "services/async/redis.h"
+#include "services/async/redis_reply.h"
 
 struct redisReader;
 
