@@ -16,6 +16,7 @@
 #include "gateway/auth/key_source.h"
 #include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
+#include "gateway/http/in_flight_limit.h"
 #include "gateway/http/problem.h"
 #include "gateway/http/rate_limiter.h"
 #include "services/async/http_server.h"
@@ -51,7 +52,7 @@ ABSL_FLAG(std::string, trusted_proxies, "",
           "addresses or networks whose X-Forwarded-For is believed, separated "
           "by commas");
 ABSL_FLAG(int, max_uploads_in_flight, 32,
-          "documents being uploaded at the same time");
+          "documents being uploaded at the same time; more are answered 503");
 ABSL_FLAG(absl::Duration, rpc_timeout, absl::Seconds(15),
           "limit of one call to a service that may ask the provider");
 ABSL_FLAG(int, threads, 0, "event loops; 0: one per core, at most 8");
@@ -136,7 +137,8 @@ int Run() {
       .proxies = std::move(options->proxies),
       .user_limit = RateLimiter("user", absl::GetFlag(FLAGS_rate_limit_user)),
       .address_limit =
-          RateLimiter("address", absl::GetFlag(FLAGS_rate_limit_address))};
+          RateLimiter("address", absl::GetFlag(FLAGS_rate_limit_address)),
+      .uploads = InFlightLimit(absl::GetFlag(FLAGS_max_uploads_in_flight))};
   const JwtVerifier verifier(absl::GetFlag(FLAGS_user_jwt_issuer),
                              absl::GetFlag(FLAGS_user_jwt_audience));
   GrpcHealth kyc_health(options->backend.kyc_address, "kyc.v1.KycService");

@@ -2,6 +2,7 @@
 #ifndef KYC_GATEWAY_API_BACKEND_H_
 #define KYC_GATEWAY_API_BACKEND_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,19 @@
 #include "services/async/task.h"
 
 namespace kyc::gateway {
+
+// One document on its way to KycService; cancelled when destroyed before its
+// end. The context of its start bounds it.
+class UploadCall {
+ public:
+  virtual ~UploadCall() = default;
+
+  // Suspends until the service takes more. An error is the call's end.
+  virtual async::Task<absl::Status> Write(
+      v1::UploadDocumentRequest message) = 0;
+  // Once, after the last Write.
+  virtual async::Task<absl::StatusOr<v1::UploadDocumentResponse>> Finish() = 0;
+};
 
 // One RPC each. Each bounds its own time, within the context's deadline, and
 // returns the errors of the RPC with their reasons. One loop's.
@@ -29,6 +43,15 @@ class Backend {
       async::CallContext context, std::string user_id) = 0;
   virtual async::Task<absl::StatusOr<v1::Verification>> RefreshStatus(
       async::CallContext context, v1::RefreshStatusRequest request) = 0;
+  virtual std::unique_ptr<UploadCall> UploadDocument(
+      async::CallContext context) = 0;
+  virtual async::Task<absl::StatusOr<v1::RequiredDocuments>>
+  GetRequiredDocuments(async::CallContext context,
+                       v1::GetRequiredDocumentsRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::SubmitResponse>> Submit(
+      async::CallContext context, v1::SubmitRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::Details>> GetDetails(
+      async::CallContext context, v1::GetDetailsRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::User>> GetUser(
       async::CallContext context, v1::GetUserRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::Onboarding>> GetOnboarding(

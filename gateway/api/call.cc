@@ -4,6 +4,21 @@
 
 namespace kyc::gateway {
 
+std::string_view StateName(v1::VerificationState state) {
+  switch (state) {
+    case v1::VERIFICATION_STATE_IN_PROGRESS:
+      return "in_progress";
+    case v1::VERIFICATION_STATE_APPROVED:
+      return "approved";
+    case v1::VERIFICATION_STATE_REJECTED:
+      return "rejected";
+    case v1::VERIFICATION_STATE_RETRY:
+      return "retry";
+    default:
+      return "pending";
+  }
+}
+
 void WriteTime(const Call& call, std::string_view key, int64_t epoch_ms,
                base::JsonWriter* json) {
   json->Key(key);

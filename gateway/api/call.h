@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "gateway/api/backend.h"
+#include "gateway/http/in_flight_limit.h"
 #include "kyc/v1/types.pb.h"
 #include "services/async/call_context.h"
 #include "services/async/http_server.h"
@@ -23,6 +24,8 @@ struct Call {
   async::ServerRequest& request;
   async::ServerResponse& response;
   Backend& backend;
+  // Uploads of all loops together.
+  InFlightLimit& uploads;
   async::CallContext context;
   // The caller; set on routes that ask for a user.
   std::string user_id;
@@ -49,6 +52,9 @@ void SetTenant(const Call& call, Request* request) {
   request->mutable_tenant()->set_org_id(call.org_id);
   request->mutable_tenant()->set_env_id(call.env_id);
 }
+
+// A state as the public sees it.
+std::string_view StateName(v1::VerificationState state);
 
 // Writes a member that is a time: null for 0, else epoch milliseconds, or
 // "2026-01-31T12:00:00Z" where the caller asked for that.

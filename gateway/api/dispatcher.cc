@@ -115,6 +115,7 @@ async::Task<void> Dispatcher::Handle(async::ServerRequest& request,
   Call call{.request = request,
             .response = response,
             .backend = backend_,
+            .uploads = front_.uploads,
             .context = {TraceOf(request), begin + kRequestLimit},
             .path_params = std::move(match.params)};
   AddCommonHeaders(call.context.trace, &response);

@@ -12,6 +12,7 @@
 #include "gateway/auth/authenticator.h"
 #include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
+#include "gateway/http/in_flight_limit.h"
 #include "gateway/http/problem.h"
 #include "gateway/http/rate_limiter.h"
 #include "gateway/http/router.h"
@@ -29,6 +30,7 @@ struct FrontDoor {
   // By user, once the user is known; by client address before anything else.
   RateLimiter user_limit;
   RateLimiter address_limit;
+  InFlightLimit uploads{32};
 };
 
 // One loop's. The arguments outlive it.

@@ -28,6 +28,38 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 inline constexpr int64_t kNowMs = 1'800'000'000'000;
 
+// What the gateway passed on of one upload.
+struct SentUpload {
+  async::CallContext context;
+  std::vector<v1::UploadDocumentRequest> messages;
+  bool finished = false;
+  bool cancelled = false;
+};
+
+// Takes messages until as many are here as `limit` says, then fails.
+class FakeUpload : public UploadCall {
+ public:
+  FakeUpload(SentUpload& sent, size_t limit,
+             absl::StatusOr<v1::UploadDocumentResponse> answer)
+      : sent_(sent), limit_(limit), answer_(std::move(answer)) {}
+  ~FakeUpload() override { sent_.cancelled = !sent_.finished; }
+
+  async::Task<absl::Status> Write(v1::UploadDocumentRequest message) override {
+    if (sent_.messages.size() == limit_) co_return answer_.status();
+    sent_.messages.push_back(std::move(message));
+    co_return absl::OkStatus();
+  }
+  async::Task<absl::StatusOr<v1::UploadDocumentResponse>> Finish() override {
+    sent_.finished = true;
+    co_return answer_;
+  }
+
+ private:
+  SentUpload& sent_;
+  const size_t limit_;
+  const absl::StatusOr<v1::UploadDocumentResponse> answer_;
+};
+
 // Answers with what the test put here, and keeps what it was asked.
 class FakeBackend : public Backend {
  public:
@@ -51,6 +83,26 @@ class FakeBackend : public Backend {
       async::CallContext, v1::RefreshStatusRequest request) override {
     refreshed_user = request.user_id();
     co_return refreshed;
+  }
+  std::unique_ptr<UploadCall> UploadDocument(
+      async::CallContext context) override {
+    sent = {.context = context};
+    return std::make_unique<FakeUpload>(sent, upload_limit, upload);
+  }
+  async::Task<absl::StatusOr<v1::RequiredDocuments>> GetRequiredDocuments(
+      async::CallContext, v1::GetRequiredDocumentsRequest request) override {
+    required_user = request.user_id();
+    co_return required;
+  }
+  async::Task<absl::StatusOr<v1::SubmitResponse>> Submit(
+      async::CallContext, v1::SubmitRequest request) override {
+    submit_user = request.user_id();
+    co_return submitted;
+  }
+  async::Task<absl::StatusOr<v1::Details>> GetDetails(
+      async::CallContext, v1::GetDetailsRequest request) override {
+    details_request = std::move(request);
+    co_return details;
   }
   async::Task<absl::StatusOr<v1::User>> GetUser(async::CallContext,
                                                 v1::GetUserRequest) override {
@@ -78,6 +130,12 @@ class FakeBackend : public Backend {
       v1::CreateAccessTokenResponse();
   absl::StatusOr<v1::Verification> status = v1::Verification();
   absl::StatusOr<v1::Verification> refreshed = v1::Verification();
+  absl::StatusOr<v1::UploadDocumentResponse> upload =
+      v1::UploadDocumentResponse();
+  size_t upload_limit = SIZE_MAX;  // Messages taken before it fails.
+  absl::StatusOr<v1::RequiredDocuments> required = v1::RequiredDocuments();
+  absl::StatusOr<v1::SubmitResponse> submitted = v1::SubmitResponse();
+  absl::StatusOr<v1::Details> details = v1::Details();
   absl::StatusOr<v1::User> user = v1::User();
   absl::StatusOr<v1::Onboarding> onboarding = v1::Onboarding();
   absl::StatusOr<v1::IngestSumsubEventResponse> event =
@@ -88,6 +146,10 @@ class FakeBackend : public Backend {
   v1::GetOnboardingRequest onboarding_request;
   v1::SubmitOnboardingStepRequest step_request;
   v1::IngestSumsubEventRequest event_request;
+  v1::GetDetailsRequest details_request;
+  SentUpload sent;
+  std::string required_user;
+  std::string submit_user;
   std::string status_user;
   std::string refreshed_user;
   std::string trace;

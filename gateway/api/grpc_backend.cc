@@ -11,6 +11,7 @@
 #include "kyc/v1/webhook_service.grpc.pb.h"
 #include "services/async/batcher.h"
 #include "services/async/grpc_client.h"
+#include "services/async/grpc_client_stream.h"
 #include "services/async/grpc_status.h"
 #include "services/base/status_macros.h"
 
@@ -36,6 +37,26 @@ struct StatusRead {
   std::string user_id;
   base::TraceContext trace;
   steady_clock::time_point deadline;
+};
+
+class GrpcUpload : public UploadCall {
+ public:
+  GrpcUpload(CallContext context, v1::KycService::Stub& stub)
+      : stream_(context, "KycService/UploadDocument",
+                [&](auto* rpc, auto* response, auto* reactor) {
+                  stub.async()->UploadDocument(rpc, response, reactor);
+                }) {}
+
+  Task<absl::Status> Write(v1::UploadDocumentRequest message) override {
+    return stream_.Write(std::move(message));
+  }
+  Task<absl::StatusOr<v1::UploadDocumentResponse>> Finish() override {
+    return stream_.Finish();
+  }
+
+ private:
+  async::ClientStream<v1::UploadDocumentRequest, v1::UploadDocumentResponse>
+      stream_;
 };
 
 class GrpcBackend : public Backend {
@@ -90,6 +111,44 @@ class GrpcBackend : public Backend {
         [&](auto* rpc, auto done) {
           kyc_->async()->RefreshStatus(rpc, &request, &response,
                                        std::move(done));
+        }));
+    co_return response;
+  }
+
+  std::unique_ptr<UploadCall> UploadDocument(CallContext context) override {
+    return std::make_unique<GrpcUpload>(context, *kyc_);
+  }
+
+  Task<absl::StatusOr<v1::RequiredDocuments>> GetRequiredDocuments(
+      CallContext context, v1::GetRequiredDocumentsRequest request) override {
+    v1::RequiredDocuments response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/GetRequiredDocuments",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->GetRequiredDocuments(rpc, &request, &response,
+                                              std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::SubmitResponse>> Submit(
+      CallContext context, v1::SubmitRequest request) override {
+    v1::SubmitResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/Submit",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->Submit(rpc, &request, &response, std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::Details>> GetDetails(
+      CallContext context, v1::GetDetailsRequest request) override {
+    v1::Details response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, rpc_timeout_), "KycService/GetDetails",
+        [&](auto* rpc, auto done) {
+          kyc_->async()->GetDetails(rpc, &request, &response, std::move(done));
         }));
     co_return response;
   }

@@ -8,25 +8,6 @@
 #include "services/base/status_macros.h"
 
 namespace kyc::gateway {
-namespace {
-
-std::string_view StateName(v1::VerificationState state) {
-  switch (state) {
-    case v1::VERIFICATION_STATE_IN_PROGRESS:
-      return "in_progress";
-    case v1::VERIFICATION_STATE_APPROVED:
-      return "approved";
-    case v1::VERIFICATION_STATE_REJECTED:
-      return "rejected";
-    case v1::VERIFICATION_STATE_RETRY:
-      return "retry";
-    default:
-      return "pending";
-  }
-}
-
-}  // namespace
-
 async::Task<absl::Status> CreateApplicant(Call& call) {
   v1::CreateApplicantRequest request;
   request.set_user_id(call.user_id);

@@ -62,6 +62,42 @@ std::string_view StatusLinks(bool may_start) {
   return may_start ? with : without;
 }
 
+std::string_view DocumentLinks() {
+  static const std::string& text =
+      *new std::string(Render({{"self", "/v0/kyc/documents", "POST"},
+                               {"required-docs", "/v0/kyc/documents/required"},
+                               {"applicant", "/v0/kyc/applicant", "POST"},
+                               kStatus}));
+  return text;
+}
+
+std::string_view RequiredDocumentsLinks(bool may_submit) {
+  constexpr Link kSelf = {"self", "/v0/kyc/documents/required"};
+  constexpr Link kUpload = {"documents", "/v0/kyc/documents", "POST"};
+  static const std::string& without =
+      *new std::string(Render({kSelf, kUpload, kStatus}));
+  static const std::string& with = *new std::string(
+      Render({kSelf, kUpload, kStatus, {"submit", "/v0/kyc/submit", "POST"}}));
+  return may_submit ? with : without;
+}
+
+std::string_view SubmitLinks() {
+  static const std::string& text =
+      *new std::string(Render({{"self", "/v0/kyc/submit", "POST"},
+                               kStatus,
+                               {"details", "/v0/kyc/details"}}));
+  return text;
+}
+
+std::string_view DetailsLinks() {
+  static const std::string& text =
+      *new std::string(Render({{"self", "/v0/kyc/details"},
+                               {"refresh", "/v0/kyc/details?refresh=true"},
+                               kStatus,
+                               {"user", "/v0/user/me"}}));
+  return text;
+}
+
 std::string_view UserLinks() {
   static const std::string& text = *new std::string(
       Render({{"self", "/v0/user/me"},

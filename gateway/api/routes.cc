@@ -1,5 +1,7 @@
 #include "gateway/api/routes.h"
 
+#include "gateway/api/details.h"
+#include "gateway/api/documents.h"
 #include "gateway/api/kyc.h"
 #include "gateway/api/onboarding.h"
 #include "gateway/api/user.h"
@@ -15,6 +17,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/v0/kyc/applicant", CreateApplicant, Auth::kUser},
     {"POST", "/v0/kyc/access-token", CreateAccessToken, Auth::kUser},
     {"GET", "/v0/kyc/status", GetStatus, Auth::kUser},
+    {"POST", "/v0/kyc/documents", UploadDocument, Auth::kUser},
+    {"GET", "/v0/kyc/documents/required", GetRequiredDocuments, Auth::kUser},
+    {"POST", "/v0/kyc/submit", Submit, Auth::kUser},
+    {"GET", "/v0/kyc/details", GetDetails, Auth::kUser},
     {"GET", "/v0/user/me", GetUser, Auth::kUser},
     {"GET", "/v0/user/me/onboarding/steps", GetOnboarding, Auth::kUser},
     {"POST", "/v0/user/me/onboarding/steps", SubmitOnboardingStep, Auth::kUser,

@@ -18,7 +18,7 @@ struct Route {
     kNone,  // Of the gateway: the service behind it checks a signature.
   };
   enum class Body {
-    kNone,  // Not read.
+    kNone,  // Not read, or by the handler itself.
     kJson,  // application/json of at most max_body bytes.
     kRaw,   // At most max_body bytes, whatever they are.
   };

@@ -29,6 +29,7 @@ class Request : public async::ServerRequest {
   async::Task<absl::StatusOr<std::string>> ReadSome(size_t) override {
     co_return "";
   }
+  void SetBodyTimeout(std::chrono::milliseconds) override {}
 
  private:
   const std::string peer_;

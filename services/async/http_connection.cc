@@ -208,6 +208,7 @@ Task<HttpConnection::Next> HttpConnection::RunHandler() {
   body_error_ = absl::OkStatus();
   body_bytes_ = body_received_ = 0;
   body_waited_ = {};
+  body_timeout_ = state_->options.body_timeout;
 
   ServerResponse response;
   bool failed = false;
@@ -412,7 +413,7 @@ Task<absl::Status> HttpConnection::ReadPiece(std::string* sink, size_t room) {
 
 HttpConnection::Clock::time_point HttpConnection::BodyDeadline(
     Clock::time_point now) const {
-  const Clock::duration limit = state_->options.body_timeout;
+  const Clock::duration limit = body_timeout_;
   const Clock::duration earned = std::chrono::seconds(
       std::min<uint64_t>(body_received_ / kMinBodyBytesPerSecond, 1 << 20));
   return now + std::min(limit, limit + earned - body_waited_);

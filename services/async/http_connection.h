@@ -114,6 +114,9 @@ class HttpConnection final : private ServerRequest {
   bool has_body() const override { return head_.has_body; }
   Task<absl::StatusOr<std::string>> ReadBody(size_t max_bytes) override;
   Task<absl::StatusOr<std::string>> ReadSome(size_t max_bytes) override;
+  void SetBodyTimeout(std::chrono::milliseconds timeout) override {
+    body_timeout_ = timeout;
+  }
 
   Task<Next> ServeRequest();
   Task<Next> RunHandler();
@@ -165,6 +168,7 @@ class HttpConnection final : private ServerRequest {
   uint64_t body_bytes_ = 0;     // Decoded.
   uint64_t body_received_ = 0;  // As they came.
   Clock::duration body_waited_{};
+  Clock::duration body_timeout_{};
 };
 
 }  // namespace kyc::async

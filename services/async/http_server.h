@@ -60,6 +60,9 @@ class ServerRequest {
   // The next piece, at most `max_bytes`; empty at the end. Same errors but
   // for the size.
   virtual Task<absl::StatusOr<std::string>> ReadSome(size_t max_bytes) = 0;
+  // What HttpServerOptions::body_timeout says, for this body alone. Before
+  // the first read.
+  virtual void SetBodyTimeout(std::chrono::milliseconds timeout) = 0;
 };
 
 // The answer, filled by the handler. Content-Length, Date and Connection are
