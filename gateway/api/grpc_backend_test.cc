@@ -21,6 +21,7 @@
 #include "services/async/grpc_status.h"
 #include "services/async/loop.h"
 #include "services/base/error.h"
+#include "services/base/status_macros.h"
 
 namespace kyc::gateway {
 namespace {
@@ -61,6 +62,27 @@ class FakeKyc : public v1::KycService::Service {
     return grpc::Status::CANCELLED;
   }
 
+  // Refuses "nobody" at once, else counts what comes.
+  grpc::Status UploadDocument(
+      grpc::ServerContext* context,
+      grpc::ServerReader<v1::UploadDocumentRequest>* reader,
+      v1::UploadDocumentResponse* response) override {
+    v1::UploadDocumentRequest message;
+    size_t bytes = 0;
+    while (reader->Read(&message)) {
+      if (message.start().user_id() == "nobody") {
+        return async::ToGrpcStatus(
+            base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND));
+      }
+      bytes += message.chunk().size();
+    }
+    if (context->IsCancelled()) cancelled = true;
+    response->set_country(message.metadata().country());
+    response->set_image_id(std::to_string(bytes));
+    return grpc::Status::OK;
+  }
+
+  std::atomic<bool> cancelled = false;
   std::atomic<int> batches = 0;
   std::atomic<int> sound_items = 0;
 };
@@ -79,6 +101,28 @@ template <typename T>
 async::Task<void> Into(async::Task<absl::StatusOr<T>> task,
                        std::shared_ptr<std::promise<absl::StatusOr<T>>> done) {
   done->set_value(co_await std::move(task));
+}
+
+// Uploads `chunks` of 1000 bytes; with `finish` to the end.
+async::Task<absl::StatusOr<v1::UploadDocumentResponse>> Upload(Backend& backend,
+                                                               std::string user,
+                                                               int chunks,
+                                                               bool finish) {
+  const std::unique_ptr<UploadCall> upload = backend.UploadDocument(
+      {base::TraceContext::Start(), steady_clock::now() + seconds(10)});
+  v1::UploadDocumentRequest start;
+  start.mutable_start()->set_user_id(std::move(user));
+  CO_RETURN_IF_ERROR(co_await upload->Write(std::move(start)));
+  for (int i = 0; i < chunks; ++i) {
+    v1::UploadDocumentRequest message;
+    message.set_chunk(std::string(1000, 'x'));
+    CO_RETURN_IF_ERROR(co_await upload->Write(std::move(message)));
+  }
+  if (!finish) co_return absl::UnknownError("stopped");
+  v1::UploadDocumentRequest last;
+  last.mutable_metadata()->set_country("GBR");
+  CO_RETURN_IF_ERROR(co_await upload->Write(std::move(last)));
+  co_return co_await upload->Finish();
 }
 
 class GrpcBackendTest : public ::testing::Test {
@@ -167,6 +211,28 @@ TEST_F(GrpcBackendTest, CallsEndInTime) {
   EXPECT_LT(took, seconds(3));
 }
 
+TEST_F(GrpcBackendTest, StreamsUploads) {
+  const auto upload = [this](std::string user, int chunks, bool finish) {
+    return Start<v1::UploadDocumentResponse>(
+               [=, this] { return Upload(*backend_, user, chunks, finish); })
+        .get();
+  };
+  const auto whole = upload("usr_1", 500, true);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  EXPECT_EQ(whole->image_id(), "500000");
+  EXPECT_EQ(whole->country(), "GBR");
+  EXPECT_FALSE(kyc_.cancelled);
+  // The refusal ends it, wherever the client stands.
+  EXPECT_EQ(base::ReasonOf(upload("nobody", 100000, true).status()),
+            v1::ERROR_REASON_APPLICANT_NOT_FOUND);
+  EXPECT_FALSE(upload("usr_1", 3, false).ok());
+  const auto limit = steady_clock::now() + seconds(5);
+  while (!kyc_.cancelled && steady_clock::now() < limit) {
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  EXPECT_TRUE(kyc_.cancelled);
+}
+
 TEST_F(GrpcBackendTest, ReasonsArrive) {
   const auto result =
       Start<v1::IngestSumsubEventResponse>([this] {
@@ -193,8 +259,7 @@ TEST_F(GrpcBackendTest, HealthFollowsTheService) {
     }
     return true;
   };
-  server_->GetHealthCheckService()->SetServingStatus("kyc.v1.KycService",
-                                                     true);
+  server_->GetHealthCheckService()->SetServingStatus("kyc.v1.KycService", true);
   async::Runtime background(1);
   GrpcHealth health(address_, "kyc.v1.KycService");
   GrpcHealth unknown(address_, "kyc.v1.NoService");
