@@ -173,6 +173,10 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     Transfer(const Transfer&) = delete;
     Transfer& operator=(const Transfer&) = delete;
 
+    const std::string& body() const {
+      return request.shared_body ? *request.shared_body : request.body;
+    }
+
     std::shared_ptr<Impl> impl;
     ClientRequest request;
     HeaderList headers;
@@ -312,13 +316,14 @@ void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
 
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
   const std::string& method = request.method;
-  if (!request.body.empty() || method == "POST" || method == "PUT" ||
+  const size_t body_size = transfer.body().size();
+  if (body_size > 0 || method == "POST" || method == "PUT" ||
       method == "PATCH") {
     // A read function that cannot rewind, in place of POSTFIELDS: curl then
     // never sends a body a second time on its own.
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
+                     static_cast<curl_off_t>(body_size));
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, &OnRead);
     curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
   } else if (method == "HEAD") {
@@ -475,8 +480,9 @@ size_t HttpClient::Impl::OnBody(char* data, size_t, size_t size,
 size_t HttpClient::Impl::OnRead(char* out, size_t, size_t size,
                                 void* transfer) {
   Transfer& self = *static_cast<Transfer*>(transfer);
-  const size_t n = std::min(size, self.request.body.size() - self.body_sent);
-  std::memcpy(out, self.request.body.data() + self.body_sent, n);
+  const std::string& body = self.body();
+  const size_t n = std::min(size, body.size() - self.body_sent);
+  std::memcpy(out, body.data() + self.body_sent, n);
   self.body_sent += n;
   return n;
 }

@@ -19,12 +19,15 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "services/async/call_context.h"
 #include "services/async/task.h"
 #include "services/base/secret.h"
+#include "services/kyc/domain/document_rules.h"
 #include "services/kyc/domain/state_machine.h"
+#include "services/kyc/provider/document_body.h"
 
 namespace kyc::provider {
 
@@ -37,6 +40,53 @@ struct Applicant {
 // On ALREADY_EXISTS: the id of the applicant that is there. A last resort:
 // reading the applicant is the authority.
 inline constexpr char kExistingApplicantPayload[] = "kyc/existing-applicant";
+
+struct UploadedDocument {
+  std::string image_id;  // Empty: the provider named none.
+  // The provider's own tags. With errors it has the image but does not count
+  // it as submitted.
+  std::vector<std::string> warnings;
+  std::vector<std::string> errors;
+};
+
+// One step that the applicant's level requires, by the contract's name.
+struct RequiredStep {
+  std::string type;
+  bool has_documents = false;
+  std::string review_answer;       // GREEN, RED or empty.
+  std::string moderation_comment;  // For the user to read.
+};
+
+// What a provider read from the documents. Empty: it does not know.
+struct PersonalInfo {
+  base::Pii first_name;
+  base::Pii last_name;
+  base::Pii date_of_birth;         // YYYY-MM-DD.
+  base::Pii nationality;           // ISO 3166-1 alpha-3.
+  base::Pii country_of_residence;  // ISO 3166-1 alpha-3.
+};
+
+// What an applicant has submitted, by the contract's names.
+struct SubmittedDocument {
+  enum class Status { kPending, kApproved, kRejected };
+  std::string type;
+  std::string country;  // May be empty.
+  Status status = Status::kPending;
+  std::optional<int64_t> submitted_at_ms;  // Of its newest image.
+  std::vector<std::string> image_ids;
+};
+
+struct ApplicantDetails {
+  std::optional<int64_t> started_at_ms;
+  // Absent: nothing is known of the person (yet, or any more).
+  std::optional<PersonalInfo> personal_info;
+  std::vector<SubmittedDocument> documents;
+  // Whether the level requires documents and has them all.
+  bool all_submitted = false;
+};
+
+// Present on a FAILED_PRECONDITION of Submit: documents are missing.
+inline constexpr char kIncompletePayload[] = "kyc/incomplete";
 
 class Provider {
  public:
@@ -63,6 +113,29 @@ class Provider {
   virtual async::Task<absl::StatusOr<base::Secret>> CreateAccessToken(
       async::CallContext context, std::string user_id, std::string level,
       int ttl_s) = 0;
+
+  // Gives an applicant one document; `type` is that of the file. Never sent
+  // twice unless nothing of the first try left this machine, since every
+  // upload adds an image. Has a limit of time of its own.
+  virtual async::Task<absl::StatusOr<UploadedDocument>> UploadDocument(
+      async::CallContext context, std::string applicant_id,
+      domain::DocumentMetadata metadata, domain::FileType type,
+      DocumentBody file) = 0;
+
+  // The steps of the applicant's level, in the provider's order.
+  virtual async::Task<absl::StatusOr<std::vector<RequiredStep>>>
+  GetRequiredSteps(async::CallContext context, std::string applicant_id) = 0;
+
+  // Asks for a review. OK also when one is under way or done already.
+  virtual async::Task<absl::Status> Submit(async::CallContext context,
+                                           std::string applicant_id) = 0;
+
+  virtual async::Task<absl::StatusOr<ApplicantDetails>> GetDetails(
+      async::CallContext context, std::string applicant_id) = 0;
+
+  // The person alone, which costs less; absent when nothing is known.
+  virtual async::Task<absl::StatusOr<std::optional<PersonalInfo>>>
+  GetPersonalInfo(async::CallContext context, std::string applicant_id) = 0;
 };
 
 }  // namespace kyc::provider

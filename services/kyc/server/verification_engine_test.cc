@@ -16,6 +16,7 @@
 #include "services/async/redis_for_test.h"
 #include "services/base/error.h"
 #include "services/base/status_macros.h"
+#include "services/kyc/server/provider_for_test.h"
 
 namespace kyc::server {
 namespace {
@@ -23,65 +24,6 @@ namespace {
 using async::CallContext;
 using async::Task;
 using domain::State;
-
-class FakeProvider : public provider::Provider {
- public:
-  Task<absl::StatusOr<std::string>> CreateApplicant(
-      CallContext, std::string user_id, std::string level) override {
-    ++creations;
-    co_await async::Sleep(delay);
-    CO_RETURN_IF_ERROR(fault);
-    if (applicants.count(user_id)) co_return absl::AlreadyExistsError("409");
-    domain::Poll poll;
-    poll.applicant_id = "app_" + user_id;
-    poll.level = level;
-    applicants[user_id] = poll;
-    co_return poll.applicant_id;
-  }
-  Task<absl::StatusOr<provider::Applicant>> FindApplicant(
-      CallContext, std::string user_id) override {
-    ++reads;
-    co_await async::Sleep(delay);
-    CO_RETURN_IF_ERROR(fault);
-    auto it = applicants.find(user_id);
-    if (it == applicants.end()) co_return absl::NotFoundError("404");
-    co_return provider::Applicant{it->second.applicant_id, user_id, it->second};
-  }
-  Task<absl::StatusOr<provider::Applicant>> GetApplicant(
-      CallContext, std::string applicant_id) override {
-    CO_RETURN_IF_ERROR(fault);
-    for (const auto& [user_id, poll] : applicants) {
-      if (poll.applicant_id == applicant_id) {
-        co_return provider::Applicant{applicant_id, user_id, poll};
-      }
-    }
-    co_return absl::NotFoundError("404");
-  }
-  Task<absl::StatusOr<domain::Poll>> GetReview(
-      CallContext, std::string applicant_id) override {
-    ++reads;
-    co_await async::Sleep(delay);
-    CO_RETURN_IF_ERROR(fault);
-    for (const auto& [user_id, poll] : applicants) {
-      if (poll.applicant_id == applicant_id) co_return poll;
-    }
-    co_return absl::NotFoundError("404");
-  }
-  Task<absl::StatusOr<base::Secret>> CreateAccessToken(CallContext, std::string,
-                                                       std::string level,
-                                                       int) override {
-    CO_RETURN_IF_ERROR(fault);
-    token_levels.push_back(level);
-    co_return base::Secret("_act-sbx-1");
-  }
-
-  std::map<std::string, domain::Poll> applicants;
-  absl::Status fault;
-  std::chrono::milliseconds delay{1};
-  int creations = 0;
-  int reads = 0;
-  std::vector<std::string> token_levels;
-};
 
 EngineConfig TestConfig(domain::Mode mode) {
   EngineConfig config;

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "services/async/loop.h"
 #include "services/base/log.h"
 #include "services/base/status_macros.h"
+#include "services/kyc/provider/provider.h"
 #include "services/kyc/provider/sumsub/signer.h"
 
 namespace kyc::provider::sumsub {
@@ -39,6 +42,11 @@ constexpr std::array<OperationInfo, kOperationCount> kOperations = {{
     {"get_applicant", "GET", "/resources/applicants/{id}/one"},
     {"get_review", "GET", "/resources/applicants/{id}/status"},
     {"create_access_token", "POST", "/resources/accessTokens/sdk"},
+    {"upload_document", "POST", "/resources/applicants/{id}/info/idDoc"},
+    {"get_required_steps", "GET",
+     "/resources/applicants/{id}/requiredIdDocsStatus"},
+    {"submit", "POST", "/resources/applicants/{id}/status/pending"},
+    {"get_resources", "GET", "/resources/applicants/{id}/metadata/resources"},
 }};
 
 const OperationInfo& InfoOf(Operation operation) {
@@ -82,12 +90,10 @@ std::optional<milliseconds> ParseRetryAfter(std::string_view text,
 
 // The id in "Applicant with external user id '…' already exists: <24 hex>":
 // the only place where SumSub names it.
-std::string ExistingApplicantId(std::string_view body) {
+std::string ExistingApplicantId(JsonValue error) {
   constexpr std::string_view kBefore = "already exists: ";
   constexpr size_t kIdLength = 24;
-  const auto document = base::JsonDocument::Parse(body);
-  if (!document.ok()) return "";
-  const std::string text = document->root()["description"].StringOr("");
+  const std::string text = error["description"].StringOr("");
   const size_t at = text.rfind(kBefore);
   if (at == std::string::npos) return "";
   const std::string id = text.substr(at + kBefore.size(), kIdLength);
@@ -99,15 +105,20 @@ std::string ExistingApplicantId(std::string_view body) {
 
 // The provider's id of the failed request, if it looks like one: it goes into
 // our log.
-std::string CorrelationId(const std::string& body) {
-  const auto document = base::JsonDocument::Parse(body);
-  if (!document.ok()) return "";
-  const std::string id = document->root()["correlationId"].StringOr("");
+std::string CorrelationId(JsonValue error) {
+  const std::string id = error["correlationId"].StringOr("");
   if (id.size() < 8 || id.size() > 64 ||
       id.find_first_not_of("0123456789abcdefABCDEF-") != std::string::npos) {
     return "";
   }
   return id;
+}
+
+// Missing documents have no error code, only a text.
+bool SaysIncomplete(JsonValue error) {
+  const std::string text =
+      absl::AsciiStrToLower(error["description"].StringOr(""));
+  return text.find("not all required") != std::string::npos;
 }
 
 // A place in flight, left when it goes.
@@ -158,8 +169,17 @@ Api::Api(async::HttpClient& http, Limits& limits, const base::Clock& clock,
 
 async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
                                     std::function<bool(JsonValue)> read) {
+  return Call(context, std::move(call),
+              Read([read = std::move(read)](JsonValue answer,
+                                            const async::ClientResponse&) {
+                return read(answer);
+              }));
+}
+
+async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
+                                    Read read) {
   const SteadyTime end =
-      steady_clock::now() + context.Remaining(options_.timeout);
+      steady_clock::now() + context.Remaining(TimeoutOf(call.operation));
   for (int attempt = 1;; ++attempt) {
     CO_RETURN_IF_ERROR(co_await WaitForToken(call.operation, end));
     Outcome outcome;
@@ -179,17 +199,27 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
       }
       outcome = co_await Attempt(context, call, attempt, admission, end, read);
     }
-    const bool may_repeat = outcome.result == Result::kServerError ||
-                            outcome.result == Result::kUnreachable ||
-                            outcome.result == Result::kTimeout ||
-                            outcome.result == Result::kRateLimited;
     const milliseconds pause = Backoff(attempt);
-    if (!may_repeat || attempt == kMaxAttempts ||
+    if (!MayRepeat(call.operation, outcome) || attempt == kMaxAttempts ||
         steady_clock::now() + pause + kLeastAttempt >= end) {
       co_return ToStatus(call.operation, outcome);
     }
     co_await async::Sleep(pause);
   }
+}
+
+bool Api::MayRepeat(Operation operation, const Outcome& outcome) {
+  // Every upload adds an image.
+  if (operation == Operation::kUploadDocument) return outcome.not_sent;
+  return outcome.result == Result::kServerError ||
+         outcome.result == Result::kUnreachable ||
+         outcome.result == Result::kTimeout ||
+         outcome.result == Result::kRateLimited;
+}
+
+milliseconds Api::TimeoutOf(Operation operation) const {
+  return operation == Operation::kUploadDocument ? options_.upload_timeout
+                                                 : options_.timeout;
 }
 
 async::Task<absl::Status> Api::WaitForToken(Operation operation,
@@ -208,10 +238,10 @@ async::Task<absl::Status> Api::WaitForToken(Operation operation,
   co_return absl::OkStatus();
 }
 
-async::Task<Api::Outcome> Api::Attempt(
-    const async::CallContext& context, const ApiCall& call, int attempt,
-    CircuitBreaker::Admission admission, SteadyTime end,
-    const std::function<bool(JsonValue)>& read) {
+async::Task<Api::Outcome> Api::Attempt(const async::CallContext& context,
+                                       const ApiCall& call, int attempt,
+                                       CircuitBreaker::Admission admission,
+                                       SteadyTime end, const Read& read) {
   const SteadyTime start = steady_clock::now();
   async::ClientRequest request = SignedRequest(call);
   request.timeout = duration_cast<milliseconds>(end - start);
@@ -268,15 +298,21 @@ async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
   request.method = method;
   request.url = options_.base_url + call.path;
   request.body = call.body;
+  request.shared_body = call.upload;
   request.headers = {
       {"Accept", "application/json"},
       {"X-App-Token", std::string(options_.app_token.Reveal())},
       {"X-App-Access-Ts", std::to_string(time_s)},
-      {"X-App-Access-Sig", Sign(options_.secret_key, time_s, method,
-                                path_prefix_ + call.path, call.body)},
+      {"X-App-Access-Sig",
+       Sign(options_.secret_key, time_s, method, path_prefix_ + call.path,
+            call.upload ? *call.upload : call.body)},
   };
-  // SumSub asks for it on every POST, also on one without a body.
-  if (method == "POST") {
+  if (call.upload) {
+    request.headers.emplace_back(
+        "Content-Type", "multipart/form-data; boundary=" + call.boundary);
+    request.headers.emplace_back("X-Return-Doc-Warnings", "true");
+  } else if (method == "POST") {
+    // SumSub asks for it on every POST, also on one without a body.
     request.headers.emplace_back("Content-Type", "application/json");
   }
   return request;
@@ -284,9 +320,11 @@ async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
 
 Api::Outcome Api::Judge(const ApiCall& call,
                         const absl::StatusOr<async::ClientResponse>& response,
-                        const std::function<bool(JsonValue)>& read) {
+                        const Read& read) {
   Outcome outcome;
   if (!response.ok()) {
+    outcome.not_sent =
+        response.status().GetPayload(async::kNotSentPayload).has_value();
     switch (response.status().code()) {
       case absl::StatusCode::kDeadlineExceeded:
         outcome.result = Result::kTimeout;
@@ -303,16 +341,19 @@ Api::Outcome Api::Judge(const ApiCall& call,
   WatchClock(*response);
   outcome.http_status = response->status;
   outcome.result = ResultOfStatus(response->status);
+  const auto document = base::JsonDocument::Parse(response->body);
   if (outcome.result == Result::kOk) {
-    const auto document = base::JsonDocument::Parse(response->body);
-    if (!document.ok() || !read(document->root())) {
+    if (!document.ok() || !read(document->root(), *response)) {
       outcome.result = Result::kUnreadable;
     }
     return outcome;
   }
-  outcome.correlation_id = CorrelationId(response->body);
-  if (outcome.result == Result::kConflict) {
-    outcome.existing_id = ExistingApplicantId(response->body);
+  if (document.ok()) {
+    outcome.correlation_id = CorrelationId(document->root());
+    if (outcome.result == Result::kConflict) {
+      outcome.existing_id = ExistingApplicantId(document->root());
+      outcome.incomplete = SaysIncomplete(document->root());
+    }
   }
   if (outcome.result == Result::kRateLimited) {
     ObeyRetryAfter(call.operation, *response);
@@ -355,7 +396,11 @@ absl::Status Api::ToStatus(Operation operation, const Outcome& outcome) {
       return absl::NotFoundError(text);
     case Result::kConflict: {
       if (operation != Operation::kCreateApplicant) {
-        return absl::FailedPreconditionError(text);
+        absl::Status refused = absl::FailedPreconditionError(text);
+        if (outcome.incomplete) {
+          refused.SetPayload(kIncompletePayload, absl::Cord());
+        }
+        return refused;
       }
       absl::Status status = absl::AlreadyExistsError(text);
       if (!outcome.existing_id.empty()) {

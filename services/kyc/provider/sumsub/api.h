@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -25,21 +26,28 @@
 
 namespace kyc::provider::sumsub {
 
-// All of them may be repeated: reads; a token more; an applicant created
-// twice is a 409.
+// All of them but uploads may be repeated: reads; a token more; an applicant
+// created twice is a 409, and so is one submitted twice.
 enum class Operation {
   kCreateApplicant,
   kFindApplicant,
   kGetApplicant,
   kGetReview,
   kCreateAccessToken,
+  kUploadDocument,
+  kGetRequiredSteps,
+  kSubmit,
+  kGetResources,
 };
-inline constexpr int kOperationCount = 5;
+inline constexpr int kOperationCount = 9;
 
 struct ApiCall {
   Operation operation;
-  std::string path;          // With its query, encoded, as on the request line.
-  std::string body;          // JSON, or none.
+  std::string path;  // With its query, encoded, as on the request line.
+  std::string body;  // JSON, or none.
+  // A multipart body in place of `body`, and its boundary.
+  std::shared_ptr<const std::string> upload;
+  std::string boundary;
   uint64_t user_hash = 0;    // Tells users apart, for the breaker.
   std::string applicant_id;  // For the log line, where one is known.
 };
@@ -55,10 +63,15 @@ class Api {
   Api(async::HttpClient& http, Limits& limits, const base::Clock& clock,
       const Options& options);
 
-  // Makes the call and gives a 2xx answer's JSON to `read`, which says whether
-  // it is of the expected shape. Errors as the port says (provider.h). Within
-  // Options::timeout and the context's deadline, waiting and repetitions
-  // included.
+  // Says whether an answer is of the expected shape, and keeps what it says.
+  using Read =
+      std::function<bool(base::JsonValue, const async::ClientResponse&)>;
+
+  // Makes the call and gives a 2xx answer and its JSON to `read`. Errors as
+  // the port says (provider.h). Within Options::timeout (upload_timeout for
+  // an upload) and the context's deadline, waiting and repetitions included.
+  async::Task<absl::Status> Call(async::CallContext context, ApiCall call,
+                                 Read read);
   async::Task<absl::Status> Call(async::CallContext context, ApiCall call,
                                  std::function<bool(base::JsonValue)> read);
 
@@ -89,6 +102,8 @@ class Api {
     Result result = Result::kOk;
     int http_status = 0;
     std::string correlation_id;  // The provider's, to quote to its support.
+    bool incomplete = false;     // A conflict: documents are missing.
+    bool not_sent = false;       // No byte of the request has left.
     std::string existing_id;     // Of the applicant a 409 speaks of.
   };
   struct Metrics {
@@ -98,15 +113,17 @@ class Api {
 
   // Waits until a request may go out by the provider's rate limits.
   async::Task<absl::Status> WaitForToken(Operation operation, SteadyTime end);
-  async::Task<Outcome> Attempt(
-      const async::CallContext& context, const ApiCall& call, int attempt,
-      CircuitBreaker::Admission admission, SteadyTime end,
-      const std::function<bool(base::JsonValue)>& read);
+  async::Task<Outcome> Attempt(const async::CallContext& context,
+                               const ApiCall& call, int attempt,
+                               CircuitBreaker::Admission admission,
+                               SteadyTime end, const Read& read);
 
   async::ClientRequest SignedRequest(const ApiCall& call) const;
   Outcome Judge(const ApiCall& call,
                 const absl::StatusOr<async::ClientResponse>& response,
-                const std::function<bool(base::JsonValue)>& read);
+                const Read& read);
+  static bool MayRepeat(Operation operation, const Outcome& outcome);
+  std::chrono::milliseconds TimeoutOf(Operation operation) const;
   static Result ResultOfStatus(int http_status);
   static absl::Status ToStatus(Operation operation, const Outcome& outcome);
   void ObeyRetryAfter(Operation operation,

@@ -225,6 +225,19 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   return time;
 }
 
+std::string PlainText(std::string_view text, size_t max_bytes) {
+  std::string plain = WithoutControls(text);
+  if (plain.size() > max_bytes) {
+    size_t end = max_bytes;
+    // Not within a character: its later bytes are 10xxxxxx.
+    while (end > 0 && (static_cast<unsigned char>(plain[end]) & 0xc0) == 0x80) {
+      --end;
+    }
+    plain.resize(end);
+  }
+  return plain;
+}
+
 std::string UserReason(std::string_view moderation_comment,
                        std::string_view support_address) {
   constexpr std::string_view kPlaceholder = "${clientSupportEmail}";
@@ -237,16 +250,7 @@ std::string UserReason(std::string_view moderation_comment,
     text.append(support_address);
   }
   text.append(moderation_comment.substr(at));
-  text = WithoutControls(text);
-  if (text.size() > kMaxReasonBytes) {
-    size_t end = kMaxReasonBytes;
-    // Not within a character: its later bytes are 10xxxxxx.
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) {
-      --end;
-    }
-    text.resize(end);
-  }
-  return text;
+  return PlainText(text, kMaxReasonBytes);
 }
 
 }  // namespace kyc::provider::sumsub

@@ -43,6 +43,10 @@ bool IsApplicantId(std::string_view text);
 // nullopt for anything else, before 2000 or after 2100.
 std::optional<int64_t> ParseTime(std::string_view text);
 
+// The text without control characters but line breaks, at most so many bytes
+// at a character's border.
+std::string PlainText(std::string_view text, size_t max_bytes);
+
 // The comment as shown to the user: placeholder replaced, control characters
 // but line breaks removed, at most 1000 bytes at a character's border.
 std::string UserReason(std::string_view moderation_comment,

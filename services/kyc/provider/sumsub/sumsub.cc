@@ -1,11 +1,15 @@
 #include "services/kyc/provider/sumsub/sumsub.h"
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "services/base/json.h"
 #include "services/base/status_macros.h"
+#include "services/base/trace.h"
 #include "services/kyc/provider/sumsub/api.h"
+#include "services/kyc/provider/sumsub/documents.h"
 #include "services/kyc/provider/sumsub/review.h"
 #include "services/kyc/provider/sumsub/signer.h"
 
@@ -72,9 +76,7 @@ class SumsubProvider : public Provider {
   async::Task<absl::StatusOr<Applicant>> GetApplicant(
       async::CallContext context, std::string applicant_id) override {
     if (!IsApplicantId(applicant_id)) co_return NotAnId();
-    ApiCall call = CallFor(Operation::kGetApplicant, applicant_id);
-    call.path = PathOf(applicant_id) + "/one";
-    call.applicant_id = applicant_id;
+    ApiCall call = CallAbout(Operation::kGetApplicant, applicant_id, "/one");
     std::optional<Applicant> applicant;
     CO_RETURN_IF_ERROR(co_await api_.Call(
         context, std::move(call),
@@ -88,9 +90,7 @@ class SumsubProvider : public Provider {
   async::Task<absl::StatusOr<domain::Poll>> GetReview(
       async::CallContext context, std::string applicant_id) override {
     if (!IsApplicantId(applicant_id)) co_return NotAnId();
-    ApiCall call = CallFor(Operation::kGetReview, applicant_id);
-    call.path = PathOf(applicant_id) + "/status";
-    call.applicant_id = applicant_id;
+    ApiCall call = CallAbout(Operation::kGetReview, applicant_id, "/status");
     std::optional<domain::Poll> poll;
     CO_RETURN_IF_ERROR(co_await api_.Call(
         context, std::move(call),
@@ -125,11 +125,118 @@ class SumsubProvider : public Provider {
     co_return token;
   }
 
+  async::Task<absl::StatusOr<UploadedDocument>> UploadDocument(
+      async::CallContext context, std::string applicant_id,
+      domain::DocumentMetadata metadata, domain::FileType type,
+      DocumentBody file) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    ApiCall call =
+        CallAbout(Operation::kUploadDocument, applicant_id, "/info/idDoc");
+    // 128 random bits: no file holds them.
+    call.boundary =
+        "kyc-" + std::string(base::TraceContext::Start().trace_id());
+    call.upload = std::make_shared<const std::string>(
+        UploadBody(call.boundary, metadata, type, std::move(file)));
+    std::optional<UploadedDocument> uploaded;
+    CO_RETURN_IF_ERROR(co_await api_.Call(
+        context, std::move(call),
+        [&uploaded](JsonValue answer, const async::ClientResponse& response) {
+          uploaded = ParseUploaded(answer, response.Header("x-image-id"));
+          return uploaded.has_value();
+        }));
+    co_return *std::move(uploaded);
+  }
+
+  async::Task<absl::StatusOr<std::vector<RequiredStep>>> GetRequiredSteps(
+      async::CallContext context, std::string applicant_id) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    ApiCall call = CallAbout(Operation::kGetRequiredSteps, applicant_id,
+                             "/requiredIdDocsStatus");
+    std::optional<std::vector<RequiredStep>> steps;
+    CO_RETURN_IF_ERROR(co_await api_.Call(
+        context, std::move(call), [this, &steps](JsonValue answer) {
+          steps = ParseRequiredSteps(answer, support_address_);
+          return steps.has_value();
+        }));
+    co_return *std::move(steps);
+  }
+
+  async::Task<absl::Status> Submit(async::CallContext context,
+                                   std::string applicant_id) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    ApiCall call =
+        CallAbout(Operation::kSubmit, applicant_id, "/status/pending");
+    const absl::Status status = co_await api_.Call(
+        context, std::move(call),
+        [](JsonValue answer) { return answer["ok"].AsInt() == 1; });
+    if (status.code() != absl::StatusCode::kFailedPrecondition ||
+        status.GetPayload(kIncompletePayload)) {
+      co_return status;
+    }
+    // Refused: perhaps because it is where it should be. The SDK submits, too.
+    const absl::StatusOr<domain::Poll> review =
+        co_await GetReview(context, applicant_id);
+    const bool is_there =
+        review.ok() && (review->review == domain::Poll::Review::kInProgress ||
+                        review->review == domain::Poll::Review::kCompleted);
+    co_return is_there ? absl::OkStatus() : status;
+  }
+
+  async::Task<absl::StatusOr<ApplicantDetails>> GetDetails(
+      async::CallContext context, std::string applicant_id) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    DetailsAnswer details;
+    CO_RETURN_IF_ERROR(co_await ReadApplicant(
+        context, applicant_id,
+        [&details](JsonValue answer) { details = ParseDetails(answer); }));
+    ApiCall call = CallAbout(Operation::kGetResources, applicant_id,
+                             "/metadata/resources");
+    const absl::Status status = co_await api_.Call(
+        context, std::move(call), [&details](JsonValue answer) {
+          return answer.IsObject() && AddResources(answer, details);
+        });
+    if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
+      co_return status;
+    }
+    co_return std::move(details.details);
+  }
+
+  async::Task<absl::StatusOr<std::optional<PersonalInfo>>> GetPersonalInfo(
+      async::CallContext context, std::string applicant_id) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    std::optional<PersonalInfo> person;
+    CO_RETURN_IF_ERROR(co_await ReadApplicant(
+        context, applicant_id,
+        [&person](JsonValue answer) { person = ParsePersonalInfo(answer); }));
+    co_return person;
+  }
+
  private:
+  async::Task<absl::Status> ReadApplicant(async::CallContext context,
+                                          std::string applicant_id,
+                                          std::function<void(JsonValue)> read) {
+    ApiCall call = CallAbout(Operation::kGetApplicant, applicant_id, "/one");
+    co_return co_await api_.Call(context, std::move(call),
+                                 [&applicant_id, &read](JsonValue answer) {
+                                   if (TextOf(answer["id"]) != applicant_id)
+                                     return false;
+                                   read(answer);
+                                   return true;
+                                 });
+  }
+
   static ApiCall CallFor(Operation operation, std::string_view subject) {
     ApiCall call;
     call.operation = operation;
     call.user_hash = std::hash<std::string_view>()(subject);
+    return call;
+  }
+
+  static ApiCall CallAbout(Operation operation, const std::string& applicant_id,
+                           std::string_view path) {
+    ApiCall call = CallFor(operation, applicant_id);
+    call.path = PathOf(applicant_id).append(path);
+    call.applicant_id = applicant_id;
     return call;
   }
 

@@ -25,14 +25,15 @@ struct Options {
   std::string support_address;              // For ${clientSupportEmail}.
   std::chrono::milliseconds timeout{5000};  // Of one operation, retries
                                             // included.
+  std::chrono::milliseconds upload_timeout{30000};  // Of one upload.
 };
 
 // The client of one loop: the one of `http`. `http`, `limits` and `clock`
 // outlive it; `limits` (breaker, buckets, concurrency) is shared by all loops.
 // Destroy it when no call is under way, or after the loop has stopped.
 //
-// Every operation is safe to repeat and is repeated, signed anew, after 429,
-// 5xx and broken connections while its time lasts (api.h).
+// Every operation but an upload is safe to repeat and is repeated, signed
+// anew, after 429, 5xx and broken connections while its time lasts (api.h).
 std::unique_ptr<Provider> MakeProvider(async::HttpClient& http, Limits& limits,
                                        const base::Clock& clock,
                                        Options options);
