@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "gateway/api/admin_backend.h"
 #include "kyc/v1/kyc_service.pb.h"
 #include "kyc/v1/user_service.pb.h"
 #include "kyc/v1/webhook_service.pb.h"
@@ -61,6 +62,8 @@ class Backend {
   virtual async::Task<absl::StatusOr<v1::IngestSumsubEventResponse>>
   IngestSumsubEvent(async::CallContext context,
                     v1::IngestSumsubEventRequest request) = 0;
+  // Lives as long as this.
+  virtual AdminBackend& admin() = 0;
 };
 
 }  // namespace kyc::gateway

@@ -3,6 +3,7 @@
 #define KYC_GATEWAY_API_CALL_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ struct Call {
   async::CallContext context;
   // The caller; set on routes that ask for a user.
   std::string user_id;
+  // The caller's key; set on routes that ask for one.
+  std::shared_ptr<const v1::ApiKey> api_key;
   // x-juno-orgid; both empty without it.
   std::string org_id;
   std::string env_id;

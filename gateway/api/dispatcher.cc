@@ -91,7 +91,13 @@ absl::Status Miss(const RouteMatch& match, const CorsPolicy& cors,
 
 Dispatcher::Dispatcher(FrontDoor& front, Authenticator& authenticator,
                        Backend& backend)
-    : front_(front), authenticator_(authenticator), backend_(backend) {
+    : front_(front),
+      authenticator_(authenticator),
+      backend_(backend),
+      api_keys_(
+          [this](async::CallContext context, v1::VerifyApiKeyRequest request) {
+            return backend_.admin().VerifyApiKey(context, std::move(request));
+          }) {
   const auto metrics_of = [](std::string_view label) {
     RouteMetrics metrics;
     metrics.label = label;
@@ -162,9 +168,11 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
     CO_RETURN_IF_ERROR(
         front_.user_limit.Take(call.user_id, now, &call.response));
     CO_RETURN_IF_ERROR(ReadTenant(&call));
-    call.iso_times = EqualsIgnoreCase(
-        call.request.Header("X-Timestamp-Format").value_or(""), "iso8601");
+  } else if (route.auth == Route::Auth::kApiKey) {
+    CO_RETURN_IF_ERROR(co_await CheckApiKey(route, call, now));
   }
+  call.iso_times = EqualsIgnoreCase(
+      call.request.Header("X-Timestamp-Format").value_or(""), "iso8601");
   if (route.body == Route::Body::kJson && call.request.has_body() &&
       !IsJsonMediaType(call.request.Header("Content-Type").value_or(""))) {
     co_return base::Error(v1::ERROR_REASON_UNSUPPORTED_MEDIA_TYPE);
@@ -174,6 +182,20 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
                         co_await call.request.ReadBody(route.max_body));
   }
   co_return co_await route.handler(call);
+}
+
+async::Task<absl::Status> Dispatcher::CheckApiKey(
+    const Route& route, Call& call, steady_clock::time_point now) {
+  absl::StatusOr<ApiKeyAuthenticator::Key> key = co_await api_keys_.Verify(
+      call.context, call.request.Headers("Authorization"), now);
+  if (!key.ok()) {
+    if (absl::IsUnauthenticated(key.status())) {
+      call.response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    }
+    co_return key.status();
+  }
+  call.api_key = *std::move(key);
+  co_return CheckScope(*call.api_key, route.scope);
 }
 
 void Dispatcher::Observe(RouteMetrics& metrics, const Call& call,

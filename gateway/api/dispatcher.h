@@ -9,6 +9,7 @@
 
 #include "gateway/api/backend.h"
 #include "gateway/api/routes.h"
+#include "gateway/auth/api_key.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
@@ -61,6 +62,9 @@ class Dispatcher {
                             std::chrono::steady_clock::time_point now);
   async::Task<absl::Status> Serve(const Route& route, Call& call,
                                   std::chrono::steady_clock::time_point now);
+  async::Task<absl::Status> CheckApiKey(
+      const Route& route, Call& call,
+      std::chrono::steady_clock::time_point now);
   void Observe(RouteMetrics& metrics, const Call& call,
                const absl::Status& status,
                std::chrono::steady_clock::time_point begin);
@@ -68,6 +72,7 @@ class Dispatcher {
   FrontDoor& front_;
   Authenticator& authenticator_;
   Backend& backend_;
+  ApiKeyAuthenticator api_keys_;
   std::vector<RouteMetrics> metrics_;  // Of each route.
   RouteMetrics unmatched_;
 };

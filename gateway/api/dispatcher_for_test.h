@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/api/admin_backend_for_test.h"
 #include "gateway/api/dispatcher.h"
 #include "gateway/auth/jwt_for_test.h"
 #include "services/async/http_client.h"
@@ -63,6 +64,7 @@ class FakeUpload : public UploadCall {
 // Answers with what the test put here, and keeps what it was asked.
 class FakeBackend : public Backend {
  public:
+  AdminBackend& admin() override { return admin_backend; }
   async::Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       async::CallContext, v1::CreateApplicantRequest request) override {
     applicant_request = std::move(request);
@@ -141,6 +143,7 @@ class FakeBackend : public Backend {
   absl::StatusOr<v1::IngestSumsubEventResponse> event =
       v1::IngestSumsubEventResponse();
 
+  FakeAdminBackend admin_backend;
   v1::CreateApplicantRequest applicant_request;
   v1::CreateAccessTokenRequest token_request;
   v1::GetOnboardingRequest onboarding_request;

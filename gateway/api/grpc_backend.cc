@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/api/grpc_admin_backend.h"
 #include "kyc/v1/kyc_service.grpc.pb.h"
 #include "kyc/v1/user_service.grpc.pb.h"
 #include "kyc/v1/webhook_service.grpc.pb.h"
@@ -68,9 +69,12 @@ class GrpcBackend : public Backend {
         kyc_(v1::KycService::NewStub(kyc_channel_)),
         user_(v1::UserService::NewStub(kyc_channel_)),
         webhook_(v1::WebhookService::NewStub(webhook_channel_)),
+        admin_(NewGrpcAdminBackend(kyc_channel_)),
         statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
           return BatchGetStatus(std::move(reads));
         }) {}
+
+  AdminBackend& admin() override { return *admin_; }
 
   Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       CallContext context, v1::CreateApplicantRequest request) override {
@@ -251,6 +255,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<v1::KycService::Stub> kyc_;
   const std::unique_ptr<v1::UserService::Stub> user_;
   const std::unique_ptr<v1::WebhookService::Stub> webhook_;
+  const std::unique_ptr<AdminBackend> admin_;
   Statuses statuses_;
 };
 

@@ -2,6 +2,8 @@
 
 #include "gateway/api/details.h"
 #include "gateway/api/documents.h"
+#include "gateway/api/features.h"
+#include "gateway/api/keys.h"
 #include "gateway/api/kyc.h"
 #include "gateway/api/onboarding.h"
 #include "gateway/api/user.h"
@@ -12,6 +14,27 @@ namespace {
 
 using Auth = Route::Auth;
 using Body = Route::Body;
+
+constexpr std::string_view kFeatures =
+    "/v0/organisation/{org}/environments/{env}/features";
+constexpr std::string_view kFeature =
+    "/v0/organisation/{org}/environments/{env}/features/{feature}";
+constexpr std::string_view kKeys = "/v0/organisation/{org}/keys";
+constexpr std::string_view kKey = "/v0/organisation/{org}/keys/{key}";
+
+// A row for bearers of an API key with that scope.
+constexpr Route WithKey(std::string_view method, std::string_view path,
+                        Handler handler, std::string_view scope,
+                        size_t max_body = 0) {
+  return {method,
+          path,
+          handler,
+          Auth::kApiKey,
+          max_body > 0 ? Body::kJson : Body::kNone,
+          max_body,
+          /*limited=*/true,
+          scope};
+}
 
 constexpr Route kRoutes[] = {
     {"POST", "/v0/kyc/applicant", CreateApplicant, Auth::kUser},
@@ -27,6 +50,14 @@ constexpr Route kRoutes[] = {
      Body::kJson, 4096},
     {"POST", "/v0/webhooks/kyc/sumsub/events", IngestSumsubEvent, Auth::kNone,
      Body::kRaw, 1 << 20, /*limited=*/false},
+    WithKey("GET", kFeatures, ListFeatures, "manage_features"),
+    WithKey("PUT", kFeature, PutFeature, "manage_features", 16384),
+    WithKey("GET", kFeature, GetFeature, "manage_features"),
+    WithKey("DELETE", kFeature, DeleteFeature, "manage_features"),
+    WithKey("POST", kKeys, CreateKey, "manage_keys", 16384),
+    WithKey("GET", kKeys, ListKeys, "manage_keys"),
+    WithKey("GET", kKey, GetKey, "manage_keys"),
+    WithKey("DELETE", kKey, RevokeKey, "manage_keys"),
 };
 
 }  // namespace

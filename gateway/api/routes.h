@@ -14,8 +14,9 @@ namespace kyc::gateway {
 // One row. The path's template is also the `route` label of the metrics.
 struct Route {
   enum class Auth {
-    kUser,  // x-juno-jwt.
-    kNone,  // Of the gateway: the service behind it checks a signature.
+    kUser,    // x-juno-jwt.
+    kApiKey,  // Authorization: Bearer <key>, with the route's scope.
+    kNone,    // Of the gateway: the service behind it checks a signature.
   };
   enum class Body {
     kNone,  // Not read, or by the handler itself.
@@ -32,6 +33,8 @@ struct Route {
   // Whether the limit by client address holds. Not for providers: all their
   // events come from few addresses.
   bool limited = true;
+  // What an API key must be for.
+  std::string_view scope = {};
 };
 
 std::span<const Route> Routes();
