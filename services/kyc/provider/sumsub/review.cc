@@ -241,15 +241,11 @@ std::string PlainText(std::string_view text, size_t max_bytes) {
 std::string UserReason(std::string_view moderation_comment,
                        std::string_view support_address) {
   constexpr std::string_view kPlaceholder = "${clientSupportEmail}";
-  std::string text;
-  size_t at = 0;
-  for (size_t found; (found = moderation_comment.find(kPlaceholder, at)) !=
-                     std::string_view::npos;
-       at = found + kPlaceholder.size()) {
-    text.append(moderation_comment.substr(at, found - at));
-    text.append(support_address);
+  std::string text = WithoutControls(moderation_comment);
+  for (size_t at = 0; (at = text.find(kPlaceholder, at)) != std::string::npos;
+       at += support_address.size()) {
+    text.replace(at, kPlaceholder.size(), support_address);
   }
-  text.append(moderation_comment.substr(at));
   return PlainText(text, kMaxReasonBytes);
 }
 
