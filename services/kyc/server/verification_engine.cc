@@ -1,6 +1,5 @@
 #include "services/kyc/server/verification_engine.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -12,6 +11,7 @@
 #include "services/base/utf8.h"
 #include "services/kyc/provider/sumsub/webhook_event.h"
 #include "services/kyc/server/changes.h"
+#include "services/kyc/server/provider_errors.h"
 
 namespace kyc::server {
 namespace {
@@ -24,16 +24,6 @@ using store::RecordStore;
 // A poll is repeated this often when the record changed meanwhile.
 constexpr int kMaxPolls = 3;
 
-// What a failed provider call means to the caller. Our credentials are our
-// fault; everything else is `reason`.
-absl::Status ProviderError(const absl::Status& status, v1::ErrorReason reason,
-                           std::string_view detail) {
-  if (status.code() == absl::StatusCode::kPermissionDenied) {
-    return base::Error(v1::ERROR_REASON_INTERNAL);
-  }
-  return base::Error(reason, detail);
-}
-
 // What a failed provider call means to the sender of an event: send it again,
 // unless the provider will never take what we ask.
 absl::Status EventError(const absl::Status& status) {
@@ -41,13 +31,6 @@ absl::Status EventError(const absl::Status& status) {
     return base::Error(v1::ERROR_REASON_INTERNAL);
   }
   return base::Error(v1::ERROR_REASON_UNAVAILABLE);
-}
-
-// The provider's part of a use case ends by `limit` from now.
-CallContext Within(CallContext context, std::chrono::milliseconds limit) {
-  context.deadline =
-      std::min(context.deadline, std::chrono::steady_clock::now() + limit);
-  return context;
 }
 
 void CountEvent(std::string_view effect) {
@@ -84,7 +67,18 @@ VerificationEngine::VerificationEngine(RecordStore& store,
                                        provider::Provider& provider,
                                        const base::Clock& clock,
                                        const EngineConfig& config)
-    : store_(store), provider_(provider), clock_(clock), config_(config) {}
+    : store_(store),
+      provider_(provider),
+      clock_(clock),
+      config_(config),
+      names_(store, provider, {.provider_timeout = config.provider_timeout}),
+      details_(store, provider, names_,
+               {.provider_timeout = config.provider_timeout,
+                .cache_ttl = config.details_cache_ttl,
+                .cache_entries = config.details_cache_entries}),
+      documents_(store, provider,
+                 {.provider_timeout = config.provider_timeout,
+                  .upload_timeout = config.upload_timeout}) {}
 
 const std::string& VerificationEngine::InitialLevel(
     const Record& record) const {
@@ -227,7 +221,8 @@ VerificationEngine::CreateTokenAtProvider(CallContext context,
 
 async::Task<absl::StatusOr<Record>> VerificationEngine::Get(
     std::string user_id) {
-  co_return co_await store_.Load(std::move(user_id));
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
+  co_return co_await names_.Fill(CallContext{}, std::move(record));
 }
 
 async::Task<std::vector<absl::StatusOr<Record>>>
@@ -294,7 +289,10 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
                          result.event, context);
         },
         /*only_this_version=*/true);
-    if (stored.ok()) co_return std::monostate();
+    if (stored.ok()) {
+      names_.Want(context, stored->record);
+      co_return std::monostate();
+    }
     if (stored.status().code() != absl::StatusCode::kAborted) {
       co_return stored.status();
     }
@@ -331,6 +329,8 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
     CountEvent("ignored");
     co_return EventEffect::kIgnored;
   }
+  // Any event may be about what the provider said of the person.
+  details_.Forget(webhook->user_id);
   const bool decides = webhook->kind == EventKind::kApproved ||
                        webhook->kind == EventKind::kRetryRequested ||
                        webhook->kind == EventKind::kRejected;
@@ -398,6 +398,7 @@ VerificationEngine::StoreEvent(CallContext context,
         config_.steps.AdvanceOnApproval(result.record);
         return Changed(current, std::move(result.record), event, context);
       }));
+  names_.Want(context, stored.record);
   if (stored.changed && unknown_level) {
     static base::Counter* const unknown = base::GetCounter(
         "kyc_decisions_unknown_level_total",

@@ -28,6 +28,9 @@
 #include "services/kyc/domain/state_machine.h"
 #include "services/kyc/provider/provider.h"
 #include "services/kyc/provider/sumsub/webhook_event.h"
+#include "services/kyc/server/details.h"
+#include "services/kyc/server/documents.h"
+#include "services/kyc/server/names.h"
 #include "services/kyc/store/record_store.h"
 
 namespace kyc::server {
@@ -39,6 +42,10 @@ struct EngineConfig {
   domain::OnboardingSteps steps;
   // Of one use case's provider calls together.
   std::chrono::milliseconds provider_timeout{5000};
+  std::chrono::milliseconds upload_timeout{30'000};  // Of one document.
+  // How long a user's details stay in memory, and of how many users per loop.
+  std::chrono::milliseconds details_cache_ttl{300'000};
+  size_t details_cache_entries = 10'000;
   // For the ${clientSupportEmail} of SumSub's comments.
   std::string support_address;
 };
@@ -97,6 +104,10 @@ class VerificationEngine {
   async::Task<absl::StatusOr<domain::Record>> SubmitOnboardingStep(
       async::CallContext context, std::string user_id, std::string step);
 
+  // The use cases around documents and the person.
+  Documents& documents() { return documents_; }
+  Details& details() { return details_; }
+
   const EngineConfig& config() const { return config_; }
 
  private:
@@ -128,6 +139,9 @@ class VerificationEngine {
   provider::Provider& provider_;
   const base::Clock& clock_;
   const EngineConfig& config_;
+  Names names_;
+  Details details_;
+  Documents documents_;
   async::SingleFlight<ApplicantResult> creations_;
   async::SingleFlight<base::Secret> tokens_;
   async::SingleFlight<std::monostate> refreshes_{kRefreshReuse};

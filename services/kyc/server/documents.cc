@@ -1,0 +1,118 @@
+#include "services/kyc/server/documents.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/base/log.h"
+#include "services/base/status_macros.h"
+#include "services/kyc/server/changes.h"
+#include "services/kyc/server/provider_errors.h"
+
+namespace kyc::server {
+
+using domain::Record;
+using provider::RequiredStep;
+
+bool AllUploaded(const std::vector<RequiredStep>& steps) {
+  return !steps.empty() &&
+         std::all_of(steps.begin(), steps.end(), [](const RequiredStep& step) {
+           return step.has_documents;
+         });
+}
+
+async::Task<absl::StatusOr<std::string>> Documents::ApplicantOf(
+    std::string user_id) {
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
+  if (record.applicant_id.empty()) {
+    co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
+  }
+  co_return std::move(record.applicant_id);
+}
+
+async::Task<absl::StatusOr<provider::UploadedDocument>> Documents::Upload(
+    async::CallContext context, std::string user_id,
+    domain::DocumentMetadata metadata, domain::FileType type,
+    provider::DocumentBody file) {
+  CO_ASSIGN_OR_RETURN(std::string applicant_id, co_await ApplicantOf(user_id));
+  absl::StatusOr<provider::UploadedDocument> uploaded =
+      co_await provider_.UploadDocument(
+          Within(context, options_.upload_timeout), std::move(applicant_id),
+          std::move(metadata), type, std::move(file));
+  if (!uploaded.ok()) {
+    co_return ApplicantError(uploaded.status(), v1::ERROR_REASON_UPLOAD_FAILED);
+  }
+  co_await NoteActivity(context, std::move(user_id));
+  co_return std::move(uploaded);
+}
+
+async::Task<absl::StatusOr<std::vector<RequiredStep>>> Documents::GetRequired(
+    async::CallContext context, std::string user_id) {
+  CO_ASSIGN_OR_RETURN(std::string applicant_id,
+                      co_await ApplicantOf(std::move(user_id)));
+  absl::StatusOr<std::vector<RequiredStep>> steps =
+      co_await provider_.GetRequiredSteps(
+          Within(context, options_.provider_timeout), std::move(applicant_id));
+  if (!steps.ok()) {
+    co_return ApplicantError(
+        steps.status(), v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
+        "Failed to fetch required documents status from KYC provider");
+  }
+  co_return std::move(steps);
+}
+
+async::Task<absl::StatusOr<std::string>> Documents::Submit(
+    async::CallContext context, std::string user_id) {
+  CO_ASSIGN_OR_RETURN(const std::string applicant_id,
+                      co_await ApplicantOf(user_id));
+  context = Within(context, options_.provider_timeout);
+  // A provider that does not answer this question may still take the
+  // submission: some of the time is left for it.
+  const absl::StatusOr<std::vector<RequiredStep>> steps =
+      co_await provider_.GetRequiredSteps(
+          Within(context, options_.provider_timeout * 2 / 5), applicant_id);
+  if (absl::IsNotFound(steps.status())) {
+    co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
+  }
+  if (steps.ok() && !AllUploaded(*steps)) {
+    co_return base::Error(v1::ERROR_REASON_NOT_READY_FOR_SUBMISSION);
+  }
+  if (!steps.ok()) {
+    base::LogWarning(
+        "submitting without knowing the required documents",
+        {{"applicant_id", applicant_id},
+         {"code", absl::StatusCodeToString(steps.status().code())}},
+        &context.trace);
+  }
+  const absl::Status submitted =
+      co_await provider_.Submit(context, applicant_id);
+  if (!submitted.ok()) {
+    // A step may have a document of which a side is missing.
+    if (steps.ok() && submitted.GetPayload(provider::kIncompletePayload)) {
+      co_return base::Error(v1::ERROR_REASON_NOT_READY_FOR_SUBMISSION);
+    }
+    co_return ApplicantError(submitted, v1::ERROR_REASON_SUBMISSION_FAILED);
+  }
+  co_await NoteActivity(context, std::move(user_id));
+  co_return applicant_id;
+}
+
+async::Task<void> Documents::NoteActivity(async::CallContext context,
+                                          std::string user_id) {
+  domain::Event event;
+  event.kind = domain::EventKind::kActivity;
+  event.source = kSourceApi;
+  const auto stored =
+      co_await store_.Update(std::move(user_id), [&](const Record& current) {
+        return Changed(current, domain::Apply(current, event).record, event,
+                       context);
+      });
+  if (!stored.ok()) {
+    // The review's own events bring the record to where it would be.
+    base::LogWarning(
+        "a user's activity could not be stored",
+        {{"code", absl::StatusCodeToString(stored.status().code())}},
+        &context.trace);
+  }
+}
+
+}  // namespace kyc::server
