@@ -9,6 +9,7 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+CONFORMANCE = os.path.join(HERE, "..", "conformance")
 
 
 def main():
@@ -16,12 +17,15 @@ def main():
     parser.add_argument("--result")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    sys.path.insert(0, HERE)
+    sys.path[:0] = [HERE, CONFORMANCE]
     loader = unittest.TestLoader()
     if args.names:
         suite = loader.loadTestsFromNames(args.names)
     else:
         suite = loader.discover(HERE, "test_*.py")
+        suite.addTests(
+            unittest.TestLoader().discover(CONFORMANCE, "test_*.py")
+        )
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
     bad = len(result.failures) + len(result.errors)
     if args.result:
