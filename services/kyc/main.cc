@@ -18,6 +18,7 @@
 #include "services/base/status_macros.h"
 #include "services/kyc/server/admin_service.h"
 #include "services/kyc/server/engines.h"
+#include "services/kyc/server/idempotency_service.h"
 #include "services/kyc/server/kyc_service.h"
 #include "services/kyc/server/provider_event_service.h"
 #include "services/kyc/server/user_service.h"
@@ -55,6 +56,8 @@ ABSL_FLAG(absl::Duration, provider_upload_timeout, absl::Seconds(30),
           "limit of one document upload to the provider");
 ABSL_FLAG(int, provider_max_concurrency, 256,
           "provider calls in flight at most");
+ABSL_FLAG(int, max_uploads_in_flight, 64,
+          "documents taken in at a time; each is kept in memory");
 ABSL_FLAG(absl::Duration, reconcile_after, absl::Minutes(10),
           "age from which a record in progress is asked about");
 ABSL_FLAG(absl::Duration, reconcile_interval, absl::Minutes(1),
@@ -145,6 +148,23 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
   }
   sumsub.timeout = absl::ToChronoMilliseconds(timeout);
   options.engine.provider_timeout = sumsub.timeout;
+  const absl::Duration upload = absl::GetFlag(FLAGS_provider_upload_timeout);
+  if (upload < absl::Milliseconds(100) || upload > absl::Minutes(4)) {
+    return absl::InvalidArgumentError(
+        "--provider_upload_timeout: must be from 100ms to 4m");
+  }
+  sumsub.upload_timeout = absl::ToChronoMilliseconds(upload);
+  options.engine.upload_timeout = sumsub.upload_timeout;
+  if (absl::GetFlag(FLAGS_max_uploads_in_flight) < 1) {
+    return absl::InvalidArgumentError(
+        "--max_uploads_in_flight: must be at least 1");
+  }
+  const absl::Duration cache_ttl = absl::GetFlag(FLAGS_details_cache_ttl);
+  if (cache_ttl < absl::ZeroDuration() || cache_ttl > absl::Minutes(5)) {
+    return absl::InvalidArgumentError(
+        "--details_cache_ttl: must be from 0 to 5m");
+  }
+  options.engine.details_cache_ttl = absl::ToChronoMilliseconds(cache_ttl);
 
   options.provider_max_concurrency =
       absl::GetFlag(FLAGS_provider_max_concurrency);
@@ -184,10 +204,12 @@ int Run() {
   const async::RedisOptions redis = options->redis;
   server::Engines engines(runtime, base::SystemClock(), *std::move(options));
   server::WatchHub watch_hub(runtime.loop(0), redis, base::SystemClock());
-  server::KycService kyc_service(engines, watch_hub);
+  server::KycService kyc_service(engines, watch_hub,
+                                 absl::GetFlag(FLAGS_max_uploads_in_flight));
   server::UserService user_service(engines);
   server::ProviderEventService event_service(engines);
   server::AdminService admin_service(engines);
+  server::IdempotencyService idempotency_service(engines);
   process::GrpcServer grpc(
       absl::GetFlag(FLAGS_listen),
       {&kyc_service, &user_service, &event_service, &admin_service},

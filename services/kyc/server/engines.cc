@@ -4,6 +4,17 @@
 #include <utility>
 
 namespace kyc::server {
+namespace {
+
+// Users whose details are kept in memory by all loops together.
+constexpr size_t kDetailsCacheEntries = 10'000;
+
+Engines::Options PerLoop(Engines::Options options, int loops) {
+  options.engine.details_cache_entries = kDetailsCacheEntries / loops;
+  return options;
+}
+
+}  // namespace
 
 Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
                       const base::Clock& clock, const Options& options)
@@ -12,6 +23,7 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
       store(redis, clock),
       features(redis, clock),
       api_keys(redis, clock),
+      idempotency(redis),
       modes(features, options.engine.default_mode),
       provider(
           provider::sumsub::MakeProvider(http, limits, clock, options.sumsub)),
@@ -20,7 +32,7 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
 Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
                  Options options)
     : runtime_(runtime),
-      options_(std::move(options)),
+      options_(PerLoop(std::move(options), runtime.size())),
       limits_(options_.provider_max_concurrency) {
   for (int i = 0; i < runtime.size(); ++i) {
     parts_.push_back(
@@ -32,6 +44,11 @@ Engines::Home Engines::For(std::string_view user_id) {
   async::Loop& loop = runtime_.LoopFor(user_id);
   Parts& parts = *parts_[loop.index()];
   return {loop, parts.engine, parts.modes, parts.features, parts.api_keys};
+}
+
+async::Loop& Engines::NextLoop() {
+  return runtime_.loop(static_cast<int>(
+      next_.fetch_add(1, std::memory_order_relaxed) % parts_.size()));
 }
 
 bool Engines::redis_connected() const {

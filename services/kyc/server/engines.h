@@ -2,6 +2,7 @@
 #ifndef KYC_SERVICES_KYC_SERVER_ENGINES_H_
 #define KYC_SERVICES_KYC_SERVER_ENGINES_H_
 
+#include <atomic>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "services/kyc/server/verification_engine.h"
 #include "services/kyc/store/api_key_store.h"
 #include "services/kyc/store/feature_store.h"
+#include "services/kyc/store/idempotency_store.h"
 #include "services/kyc/store/record_store.h"
 
 namespace kyc::server {
@@ -39,9 +41,13 @@ class Engines {
     ModeResolver& modes;
     store::FeatureStore& features;
     store::ApiKeyStore& api_keys;
+    store::IdempotencyStore& idempotency;
   };
   // Where the work of this user runs.
   Home For(std::string_view user_id);
+
+  // Some loop, for work that is no user's yet; the loops in turn.
+  async::Loop& NextLoop();
 
   // Whether any loop has its connection to Redis.
   bool redis_connected() const;
@@ -55,6 +61,7 @@ class Engines {
     store::RecordStore store;
     store::FeatureStore features;
     store::ApiKeyStore api_keys;
+    store::IdempotencyStore idempotency;
     ModeResolver modes;
     std::unique_ptr<provider::Provider> provider;
     VerificationEngine engine;
@@ -64,6 +71,7 @@ class Engines {
   const Options options_;
   provider::Limits limits_;
   std::vector<std::unique_ptr<Parts>> parts_;
+  std::atomic<unsigned> next_ = 0;
 };
 
 }  // namespace kyc::server

@@ -6,6 +6,7 @@
 #include "services/async/call_context.h"
 #include "services/async/task.h"
 #include "services/kyc/server/engines.h"
+#include "services/kyc/server/upload.h"
 #include "services/kyc/server/watch_hub.h"
 
 namespace kyc::server {
@@ -13,8 +14,9 @@ namespace kyc::server {
 // Thread-safe. `engines` and `watch_hub` outlive it.
 class KycService final : public v1::KycService::CallbackService {
  public:
-  KycService(Engines& engines, WatchHub& watch_hub)
-      : engines_(engines), watch_hub_(watch_hub) {}
+  // `most_uploads` documents are taken in at a time; more are GEN-503-001.
+  KycService(Engines& engines, WatchHub& watch_hub, int most_uploads)
+      : engines_(engines), watch_hub_(watch_hub), uploads_(most_uploads) {}
 
   grpc::ServerUnaryReactor* CreateApplicant(
       grpc::CallbackServerContext* rpc,
@@ -40,10 +42,24 @@ class KycService final : public v1::KycService::CallbackService {
   grpc::ServerUnaryReactor* CheckVerified(
       grpc::CallbackServerContext* rpc, const v1::CheckVerifiedRequest* request,
       v1::CheckVerifiedResponse* response) override;
+  grpc::ServerReadReactor<v1::UploadDocumentRequest>* UploadDocument(
+      grpc::CallbackServerContext* rpc,
+      v1::UploadDocumentResponse* response) override;
+  grpc::ServerUnaryReactor* GetRequiredDocuments(
+      grpc::CallbackServerContext* rpc,
+      const v1::GetRequiredDocumentsRequest* request,
+      v1::RequiredDocuments* response) override;
+  grpc::ServerUnaryReactor* Submit(grpc::CallbackServerContext* rpc,
+                                   const v1::SubmitRequest* request,
+                                   v1::SubmitResponse* response) override;
+  grpc::ServerUnaryReactor* GetDetails(grpc::CallbackServerContext* rpc,
+                                       const v1::GetDetailsRequest* request,
+                                       v1::Details* response) override;
 
  private:
   Engines& engines_;
   WatchHub& watch_hub_;
+  UploadLimit uploads_;
 };
 
 }  // namespace kyc::server

@@ -1,0 +1,153 @@
+// The RPCs of KycService around documents and the person.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "services/async/grpc_server.h"
+#include "services/async/grpc_server_read_stream.h"
+#include "services/base/status_macros.h"
+#include "services/kyc/server/kyc_service.h"
+#include "services/kyc/server/proto_mapping.h"
+
+namespace kyc::server {
+namespace {
+
+using async::CallContext;
+using async::Task;
+using DocumentStatus = provider::SubmittedDocument::Status;
+
+const char* StatusName(DocumentStatus status) {
+  switch (status) {
+    case DocumentStatus::kApproved:
+      return "approved";
+    case DocumentStatus::kRejected:
+      return "rejected";
+    case DocumentStatus::kPending:
+      break;
+  }
+  return "pending";
+}
+
+void FillPersonalInfo(const provider::PersonalInfo& person,
+                      v1::Details::PersonalInfo* out) {
+  out->set_first_name(std::string(person.first_name.Reveal()));
+  out->set_last_name(std::string(person.last_name.Reveal()));
+  out->set_date_of_birth(std::string(person.date_of_birth.Reveal()));
+  out->set_nationality(std::string(person.nationality.Reveal()));
+  out->set_country_of_residence(
+      std::string(person.country_of_residence.Reveal()));
+}
+
+void FillDetails(const Details::Result& result, v1::Details* out) {
+  const provider::ApplicantDetails& known = *result.known;
+  FillVerification(result.record, out->mutable_verification());
+  out->set_started_at_ms(known.started_at_ms.value_or(0));
+  if (known.personal_info) {
+    FillPersonalInfo(*known.personal_info, out->mutable_personal_info());
+  }
+  for (const provider::SubmittedDocument& document : known.documents) {
+    v1::Details::Document* to = out->add_documents();
+    to->set_document_type(document.type);
+    to->set_country(document.country);
+    to->set_status(StatusName(document.status));
+    to->set_submitted_at_ms(document.submitted_at_ms.value_or(0));
+    for (const std::string& id : document.image_ids) to->add_image_ids(id);
+  }
+  // A review that came to its end had all it needs.
+  const domain::State state = result.record.state;
+  out->set_verification_passed(state == domain::State::kApproved);
+  out->set_verification_complete(known.all_submitted ||
+                                 state == domain::State::kApproved ||
+                                 state == domain::State::kRejected);
+}
+
+Task<absl::Status> GetRequiredDocuments(
+    CallContext context, Documents& documents,
+    const v1::GetRequiredDocumentsRequest& request,
+    v1::RequiredDocuments* response) {
+  CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
+  CO_ASSIGN_OR_RETURN(
+      std::vector<provider::RequiredStep> steps,
+      co_await documents.GetRequired(context, request.user_id()));
+  response->set_all_uploaded(AllUploaded(steps));
+  for (provider::RequiredStep& step : steps) {
+    v1::RequiredDocuments::Step* to = response->add_steps();
+    to->set_step_type(std::move(step.type));
+    to->set_has_documents(step.has_documents);
+    to->set_review_answer(std::move(step.review_answer));
+    to->set_moderation_comment(std::move(step.moderation_comment));
+  }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> Submit(CallContext context, Documents& documents,
+                          const v1::SubmitRequest& request,
+                          v1::SubmitResponse* response) {
+  CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
+  CO_ASSIGN_OR_RETURN(std::string applicant_id,
+                      co_await documents.Submit(context, request.user_id()));
+  response->set_applicant_id(std::move(applicant_id));
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> GetDetails(CallContext context, Details& details,
+                              const v1::GetDetailsRequest& request,
+                              v1::Details* response) {
+  CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
+  CO_ASSIGN_OR_RETURN(
+      const Details::Result result,
+      co_await details.Get(context, request.user_id(), request.refresh()));
+  FillDetails(result, response);
+  co_return absl::OkStatus();
+}
+
+}  // namespace
+
+grpc::ServerReadReactor<v1::UploadDocumentRequest>* KycService::UploadDocument(
+    grpc::CallbackServerContext* rpc, v1::UploadDocumentResponse* response) {
+  using Reader = async::StreamReader<v1::UploadDocumentRequest>;
+  // Whose upload it is stands in the first message.
+  return async::RunClientStream<v1::UploadDocumentRequest>(
+      rpc, engines_.NextLoop(), "KycService/UploadDocument",
+      [this, response](CallContext context, Reader& reader) {
+        return ReceiveUpload(context, engines_, uploads_, reader, response);
+      });
+}
+
+grpc::ServerUnaryReactor* KycService::GetRequiredDocuments(
+    grpc::CallbackServerContext* rpc,
+    const v1::GetRequiredDocumentsRequest* request,
+    v1::RequiredDocuments* response) {
+  Engines::Home home = engines_.For(request->user_id());
+  return async::RunUnary(
+      rpc, home.loop, "KycService/GetRequiredDocuments",
+      [&engine = home.engine, request, response](CallContext context) {
+        return server::GetRequiredDocuments(context, engine.documents(),
+                                            *request, response);
+      });
+}
+
+grpc::ServerUnaryReactor* KycService::Submit(grpc::CallbackServerContext* rpc,
+                                             const v1::SubmitRequest* request,
+                                             v1::SubmitResponse* response) {
+  Engines::Home home = engines_.For(request->user_id());
+  return async::RunUnary(
+      rpc, home.loop, "KycService/Submit",
+      [&engine = home.engine, request, response](CallContext context) {
+        return server::Submit(context, engine.documents(), *request, response);
+      });
+}
+
+grpc::ServerUnaryReactor* KycService::GetDetails(
+    grpc::CallbackServerContext* rpc, const v1::GetDetailsRequest* request,
+    v1::Details* response) {
+  Engines::Home home = engines_.For(request->user_id());
+  return async::RunUnary(
+      rpc, home.loop, "KycService/GetDetails",
+      [&engine = home.engine, request, response](CallContext context) {
+        return server::GetDetails(context, engine.details(), *request,
+                                  response);
+      });
+}
+
+}  // namespace kyc::server
