@@ -1,11 +1,16 @@
 #include <iostream>
+#include <utility>
+#include <vector>
 
 #include "deploy/kycctl/cli.h"
+#include "deploy/kycctl/key_commands.h"
 #include "deploy/kycctl/token_commands.h"
 
 int main(int argc, char** argv) {
-  const std::vector<kyc::kycctl::Command> commands =
-      kyc::kycctl::TokenCommands();
+  std::vector<kyc::kycctl::Command> commands = kyc::kycctl::TokenCommands();
+  for (auto& command : kyc::kycctl::KeyCommands()) {
+    commands.push_back(std::move(command));
+  }
   return kyc::kycctl::RunCli(commands,
                              std::vector<std::string>(argv + 1, argv + argc),
                              std::cout, std::cerr);
