@@ -2,6 +2,7 @@
 #ifndef KYC_SERVICES_KYC_SERVER_PROVIDER_FOR_TEST_H_
 #define KYC_SERVICES_KYC_SERVER_PROVIDER_FOR_TEST_H_
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -72,6 +73,16 @@ class FakeProvider : public provider::Provider {
     co_return base::Secret("_act-sbx-1");
   }
 
+  Task<absl::Status> MoveToLevel(CallContext, std::string applicant_id,
+                                 std::string level) override {
+    CO_RETURN_IF_ERROR(fault);
+    for (auto& [user_id, poll] : applicants) {
+      if (poll.applicant_id == applicant_id) poll.level = level;
+    }
+    moves.push_back(level);
+    co_return absl::OkStatus();
+  }
+
   struct Upload {
     std::string applicant_id;
     domain::DocumentMetadata metadata;
@@ -136,6 +147,7 @@ class FakeProvider : public provider::Provider {
   }
 
   std::map<std::string, domain::Poll> applicants;
+  std::vector<std::string> moves;
   absl::Status fault;  // Of every call.
   std::chrono::milliseconds delay{1};
   int creations = 0;
@@ -153,8 +165,8 @@ class FakeProvider : public provider::Provider {
   provider::ApplicantDetails details;
   std::optional<provider::PersonalInfo> person;
   absl::Status details_fault;
-  int details_reads = 0;
-  int person_reads = 0;
+  std::atomic<int> details_reads = 0;
+  std::atomic<int> person_reads = 0;
 };
 
 }  // namespace kyc::server
