@@ -71,7 +71,9 @@ class Case:
             elif "fault" in step:
                 self.stack.fault(step["fault"])
             elif "sdk" in step:
-                self.user.play_sdk(step["sdk"])
+                self.user.play_sdk(
+                    step["sdk"], delay_ms=step.get("delay_ms", 0)
+                )
             elif "wait" in step:
                 self.user.wait_for(step["wait"])
             elif "event" in step:

@@ -114,6 +114,12 @@ class Provider {
       async::CallContext context, std::string user_id, std::string level,
       int ttl_s) = 0;
 
+  // Makes `level` the one the applicant is verified at; its steps become the
+  // applicant's. Refused while a review is under way.
+  virtual async::Task<absl::Status> MoveToLevel(async::CallContext context,
+                                                std::string applicant_id,
+                                                std::string level) = 0;
+
   // Gives an applicant one document; `type` is that of the file. Never sent
   // twice unless nothing of the first try left this machine, since every
   // upload adds an image. Has a limit of time of its own.

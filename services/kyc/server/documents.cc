@@ -20,24 +20,49 @@ bool AllUploaded(const std::vector<RequiredStep>& steps) {
          });
 }
 
-async::Task<absl::StatusOr<std::string>> Documents::ApplicantOf(
-    std::string user_id) {
+async::Task<absl::StatusOr<Record>> Documents::RecordOf(std::string user_id) {
   CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
   if (record.applicant_id.empty()) {
     co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
   }
-  co_return std::move(record.applicant_id);
+  co_return std::move(record);
+}
+
+async::Task<absl::Status> Documents::ReturnToDocumentLevel(
+    async::CallContext context, const Record& record) {
+  const domain::Levels& levels = options_.levels;
+  const bool hybrid = !levels.hybrid.empty() &&
+                      record.required_level == levels.liveness &&
+                      levels.hybrid != levels.liveness;
+  const bool decided = record.state == domain::State::kApproved ||
+                       record.state == domain::State::kRejected;
+  if (!hybrid || decided) co_return absl::OkStatus();
+  CO_ASSIGN_OR_RETURN(
+      const domain::Poll review,
+      co_await provider_.GetReview(context, record.applicant_id));
+  if (review.level != levels.liveness ||
+      review.review == domain::Poll::Review::kInProgress) {
+    co_return absl::OkStatus();
+  }
+  co_return co_await provider_.MoveToLevel(context, record.applicant_id,
+                                           levels.hybrid);
 }
 
 async::Task<absl::StatusOr<provider::UploadedDocument>> Documents::Upload(
     async::CallContext context, std::string user_id,
     domain::DocumentMetadata metadata, domain::FileType type,
     provider::DocumentBody file) {
-  CO_ASSIGN_OR_RETURN(std::string applicant_id, co_await ApplicantOf(user_id));
+  CO_ASSIGN_OR_RETURN(const Record record, co_await RecordOf(user_id));
+  context = Within(context, options_.upload_timeout);
+  if (const absl::Status moved =
+          co_await ReturnToDocumentLevel(context, record);
+      !moved.ok()) {
+    co_return ApplicantError(moved, v1::ERROR_REASON_UPLOAD_FAILED);
+  }
   absl::StatusOr<provider::UploadedDocument> uploaded =
-      co_await provider_.UploadDocument(
-          Within(context, options_.upload_timeout), std::move(applicant_id),
-          std::move(metadata), type, std::move(file));
+      co_await provider_.UploadDocument(context, record.applicant_id,
+                                        std::move(metadata), type,
+                                        std::move(file));
   if (!uploaded.ok()) {
     co_return ApplicantError(uploaded.status(), v1::ERROR_REASON_UPLOAD_FAILED);
   }
@@ -47,11 +72,11 @@ async::Task<absl::StatusOr<provider::UploadedDocument>> Documents::Upload(
 
 async::Task<absl::StatusOr<std::vector<RequiredStep>>> Documents::GetRequired(
     async::CallContext context, std::string user_id) {
-  CO_ASSIGN_OR_RETURN(std::string applicant_id,
-                      co_await ApplicantOf(std::move(user_id)));
+  CO_ASSIGN_OR_RETURN(const Record record,
+                      co_await RecordOf(std::move(user_id)));
   absl::StatusOr<std::vector<RequiredStep>> steps =
       co_await provider_.GetRequiredSteps(
-          Within(context, options_.provider_timeout), std::move(applicant_id));
+          Within(context, options_.provider_timeout), record.applicant_id);
   if (!steps.ok()) {
     co_return ApplicantError(
         steps.status(), v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
@@ -62,8 +87,8 @@ async::Task<absl::StatusOr<std::vector<RequiredStep>>> Documents::GetRequired(
 
 async::Task<absl::StatusOr<std::string>> Documents::Submit(
     async::CallContext context, std::string user_id) {
-  CO_ASSIGN_OR_RETURN(const std::string applicant_id,
-                      co_await ApplicantOf(user_id));
+  CO_ASSIGN_OR_RETURN(const Record record, co_await RecordOf(user_id));
+  const std::string& applicant_id = record.applicant_id;
   context = Within(context, options_.provider_timeout);
   // A provider that does not answer this question may still take the
   // submission: some of the time is left for it.

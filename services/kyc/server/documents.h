@@ -11,6 +11,7 @@
 #include "services/async/task.h"
 #include "services/kyc/domain/document_rules.h"
 #include "services/kyc/domain/record.h"
+#include "services/kyc/domain/state_machine.h"
 #include "services/kyc/provider/provider.h"
 #include "services/kyc/store/record_store.h"
 
@@ -23,6 +24,7 @@ class Documents {
   struct Options {
     std::chrono::milliseconds provider_timeout{5000};
     std::chrono::milliseconds upload_timeout{30'000};
+    domain::Levels levels;
   };
   // Both outlive the object.
   Documents(store::RecordStore& store, provider::Provider& provider,
@@ -46,7 +48,13 @@ class Documents {
                                                   std::string user_id);
 
  private:
-  async::Task<absl::StatusOr<std::string>> ApplicantOf(std::string user_id);
+  // NOT_FOUND's reason when the user has no applicant.
+  async::Task<absl::StatusOr<domain::Record>> RecordOf(std::string user_id);
+  // In hybrid mode documents go up at a level of their own, which the SDK of
+  // the liveness step leaves: before a corrected upload the applicant is moved
+  // back.
+  async::Task<absl::Status> ReturnToDocumentLevel(async::CallContext context,
+                                                  const domain::Record& record);
   // The provider has taken what the user did: this cannot fail any more.
   async::Task<void> NoteActivity(async::CallContext context,
                                  std::string user_id);

@@ -78,7 +78,8 @@ VerificationEngine::VerificationEngine(RecordStore& store,
                 .cache_entries = config.details_cache_entries}),
       documents_(store, provider,
                  {.provider_timeout = config.provider_timeout,
-                  .upload_timeout = config.upload_timeout}) {}
+                  .upload_timeout = config.upload_timeout,
+                  .levels = config.levels}) {}
 
 const std::string& VerificationEngine::InitialLevel(
     const Record& record) const {

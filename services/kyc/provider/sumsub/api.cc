@@ -42,6 +42,7 @@ constexpr std::array<OperationInfo, kOperationCount> kOperations = {{
     {"get_applicant", "GET", "/resources/applicants/{id}/one"},
     {"get_review", "GET", "/resources/applicants/{id}/status"},
     {"create_access_token", "POST", "/resources/accessTokens/sdk"},
+    {"move_to_level", "POST", "/resources/applicants/{id}/moveToLevel"},
     {"upload_document", "POST", "/resources/applicants/{id}/info/idDoc"},
     {"get_required_steps", "GET",
      "/resources/applicants/{id}/requiredIdDocsStatus"},

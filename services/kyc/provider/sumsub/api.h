@@ -34,12 +34,13 @@ enum class Operation {
   kGetApplicant,
   kGetReview,
   kCreateAccessToken,
+  kMoveToLevel,
   kUploadDocument,
   kGetRequiredSteps,
   kSubmit,
   kGetResources,
 };
-inline constexpr int kOperationCount = 9;
+inline constexpr int kOperationCount = 10;
 
 struct ApiCall {
   Operation operation;

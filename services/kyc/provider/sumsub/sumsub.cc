@@ -125,6 +125,17 @@ class SumsubProvider : public Provider {
     co_return token;
   }
 
+  async::Task<absl::Status> MoveToLevel(async::CallContext context,
+                                        std::string applicant_id,
+                                        std::string level) override {
+    if (!IsApplicantId(applicant_id)) co_return NotAnId();
+    ApiCall call = CallAbout(Operation::kMoveToLevel, applicant_id,
+                             "/moveToLevel?name=" + PercentEncode(level));
+    co_return co_await api_.Call(
+        context, std::move(call),
+        [](JsonValue answer) { return answer.IsObject(); });
+  }
+
   async::Task<absl::StatusOr<UploadedDocument>> UploadDocument(
       async::CallContext context, std::string applicant_id,
       domain::DocumentMetadata metadata, domain::FileType type,
