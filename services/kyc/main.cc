@@ -212,7 +212,8 @@ int Run() {
   server::IdempotencyService idempotency_service(engines);
   process::GrpcServer grpc(
       absl::GetFlag(FLAGS_listen),
-      {&kyc_service, &user_service, &event_service, &admin_service},
+      {&kyc_service, &user_service, &event_service, &admin_service,
+       &idempotency_service},
       absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),

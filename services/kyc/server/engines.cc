@@ -43,7 +43,8 @@ Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
 Engines::Home Engines::For(std::string_view user_id) {
   async::Loop& loop = runtime_.LoopFor(user_id);
   Parts& parts = *parts_[loop.index()];
-  return {loop, parts.engine, parts.modes, parts.features, parts.api_keys};
+  return {loop,           parts.engine,   parts.modes,
+          parts.features, parts.api_keys, parts.idempotency};
 }
 
 async::Loop& Engines::NextLoop() {
