@@ -39,6 +39,8 @@ struct Call {
   std::vector<std::string> path_params;
   // Of routes that take one.
   std::string body;
+  // What a problem names as its instance; empty: the request's path.
+  std::string instance;
   // X-Timestamp-Format: iso8601.
   bool iso_times = false;
 };

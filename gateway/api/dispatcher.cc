@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "gateway/api/idempotency.h"
 #include "gateway/http/query.h"
 #include "services/base/error.h"
 #include "services/base/log.h"
@@ -37,7 +38,7 @@ base::TraceContext TraceOf(const async::ServerRequest& request) {
 
 void AddCommonHeaders(const base::TraceContext& trace,
                       async::ServerResponse* response) {
-  response->headers.reserve(8);
+  response->headers.reserve(12);
   response->headers.emplace_back("X-Content-Type-Options", "nosniff");
   response->headers.emplace_back("Cache-Control", "no-store");
   response->headers.emplace_back("traceparent", trace.ToTraceparent());
@@ -136,8 +137,9 @@ async::Task<void> Dispatcher::Handle(async::ServerRequest& request,
     status = Miss(match, front_.cors, request, &response);
   }
   if (!status.ok()) {
-    front_.problems.Write(status, request.path(), call.context.trace.trace_id(),
-                          &response);
+    front_.problems.Write(
+        status, call.instance.empty() ? request.path() : call.instance,
+        call.context.trace.trace_id(), &response);
   }
   Observe(found ? metrics_[static_cast<size_t>(match.id)] : unmatched_, call,
           status, begin);
@@ -147,7 +149,8 @@ absl::Status Dispatcher::CheckAddress(const Call& call,
                                       steady_clock::time_point now) {
   const std::optional<std::string> key = front_.proxies.ClientKey(call.request);
   if (!key) return absl::OkStatus();
-  return front_.address_limit.Take(*key, now, &call.response);
+  return front_.address_limit.Take(*key, now, RateLimiter::Tell::kRefused,
+                                   &call.response);
 }
 
 async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
@@ -165,8 +168,11 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
       CO_ASSIGN_OR_RETURN(call.user_id, co_await authenticator_.Verify(
                                             std::string(tokens.front())));
     }
-    CO_RETURN_IF_ERROR(
-        front_.user_limit.Take(call.user_id, now, &call.response));
+    if (route.limited) {
+      CO_RETURN_IF_ERROR(front_.user_limit.Take(call.user_id, now,
+                                                RateLimiter::Tell::kAlways,
+                                                &call.response));
+    }
     CO_RETURN_IF_ERROR(ReadTenant(&call));
   } else if (route.auth == Route::Auth::kApiKey) {
     CO_RETURN_IF_ERROR(co_await CheckApiKey(route, call, now));
@@ -177,9 +183,16 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
       !IsJsonMediaType(call.request.Header("Content-Type").value_or(""))) {
     co_return base::Error(v1::ERROR_REASON_UNSUPPORTED_MEDIA_TYPE);
   }
-  if (route.body != Route::Body::kNone) {
+  const bool once =
+      route.once && call.request.Header("Idempotency-Key").has_value();
+  if (route.body != Route::Body::kNone || once) {
     CO_ASSIGN_OR_RETURN(call.body,
-                        co_await call.request.ReadBody(route.max_body));
+                        co_await call.request.ReadBody(
+                            route.body == Route::Body::kNone ? kMaxUnreadBody
+                                                             : route.max_body));
+  }
+  if (once) {
+    co_return co_await RunOnce(route.handler, front_.problems, call);
   }
   co_return co_await route.handler(call);
 }

@@ -64,6 +64,16 @@ class FakeUpload : public UploadCall {
 // Answers with what the test put here, and keeps what it was asked.
 class FakeBackend : public Backend {
  public:
+  async::Task<absl::StatusOr<v1::BeginIdempotentResponse>> BeginIdempotent(
+      async::CallContext, v1::BeginIdempotentRequest request) override {
+    begin_request = std::move(request);
+    co_return begun;
+  }
+  async::Task<absl::StatusOr<v1::EndIdempotentResponse>> EndIdempotent(
+      async::CallContext, v1::EndIdempotentRequest request) override {
+    end_request = std::move(request);
+    co_return ended;
+  }
   AdminBackend& admin() override { return admin_backend; }
   async::Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       async::CallContext, v1::CreateApplicantRequest request) override {
@@ -144,12 +154,18 @@ class FakeBackend : public Backend {
       v1::IngestSumsubEventResponse();
 
   FakeAdminBackend admin_backend;
+  absl::StatusOr<v1::BeginIdempotentResponse> begun =
+      v1::BeginIdempotentResponse();
+  absl::StatusOr<v1::EndIdempotentResponse> ended = v1::EndIdempotentResponse();
+
   v1::CreateApplicantRequest applicant_request;
   v1::CreateAccessTokenRequest token_request;
   v1::GetOnboardingRequest onboarding_request;
   v1::SubmitOnboardingStepRequest step_request;
   v1::IngestSumsubEventRequest event_request;
   v1::GetDetailsRequest details_request;
+  v1::BeginIdempotentRequest begin_request;
+  std::optional<v1::EndIdempotentRequest> end_request;
   SentUpload sent;
   std::string required_user;
   std::string submit_user;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/api/grpc_admin_backend.h"
+#include "kyc/v1/idempotency_service.grpc.pb.h"
 #include "kyc/v1/kyc_service.grpc.pb.h"
 #include "kyc/v1/user_service.grpc.pb.h"
 #include "kyc/v1/webhook_service.grpc.pb.h"
@@ -69,10 +70,35 @@ class GrpcBackend : public Backend {
         kyc_(v1::KycService::NewStub(kyc_channel_)),
         user_(v1::UserService::NewStub(kyc_channel_)),
         webhook_(v1::WebhookService::NewStub(webhook_channel_)),
+        idempotency_(v1::IdempotencyService::NewStub(kyc_channel_)),
         admin_(NewGrpcAdminBackend(kyc_channel_)),
         statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
           return BatchGetStatus(std::move(reads));
         }) {}
+
+  Task<absl::StatusOr<v1::BeginIdempotentResponse>> BeginIdempotent(
+      CallContext context, v1::BeginIdempotentRequest request) override {
+    v1::BeginIdempotentResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kReadTimeout), "IdempotencyService/BeginIdempotent",
+        [&](auto* rpc, auto done) {
+          idempotency_->async()->BeginIdempotent(rpc, &request, &response,
+                                                 std::move(done));
+        }));
+    co_return response;
+  }
+
+  Task<absl::StatusOr<v1::EndIdempotentResponse>> EndIdempotent(
+      CallContext context, v1::EndIdempotentRequest request) override {
+    v1::EndIdempotentResponse response;
+    CO_RETURN_IF_ERROR(co_await async::CallUnary(
+        Within(context, kReadTimeout), "IdempotencyService/EndIdempotent",
+        [&](auto* rpc, auto done) {
+          idempotency_->async()->EndIdempotent(rpc, &request, &response,
+                                               std::move(done));
+        }));
+    co_return response;
+  }
 
   AdminBackend& admin() override { return *admin_; }
 
@@ -255,6 +281,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<v1::KycService::Stub> kyc_;
   const std::unique_ptr<v1::UserService::Stub> user_;
   const std::unique_ptr<v1::WebhookService::Stub> webhook_;
+  const std::unique_ptr<v1::IdempotencyService::Stub> idempotency_;
   const std::unique_ptr<AdminBackend> admin_;
   Statuses statuses_;
 };

@@ -3,6 +3,7 @@
 #include "gateway/api/details.h"
 #include "gateway/api/documents.h"
 #include "gateway/api/features.h"
+#include "gateway/api/gate.h"
 #include "gateway/api/keys.h"
 #include "gateway/api/kyc.h"
 #include "gateway/api/onboarding.h"
@@ -36,18 +37,28 @@ constexpr Route WithKey(std::string_view method, std::string_view path,
           scope};
 }
 
+// A row that heeds an Idempotency-Key.
+constexpr Route Once(Route route) {
+  route.once = true;
+  return route;
+}
+
 constexpr Route kRoutes[] = {
-    {"POST", "/v0/kyc/applicant", CreateApplicant, Auth::kUser},
+    Once({"POST", "/v0/kyc/applicant", CreateApplicant, Auth::kUser}),
     {"POST", "/v0/kyc/access-token", CreateAccessToken, Auth::kUser},
     {"GET", "/v0/kyc/status", GetStatus, Auth::kUser},
     {"POST", "/v0/kyc/documents", UploadDocument, Auth::kUser},
     {"GET", "/v0/kyc/documents/required", GetRequiredDocuments, Auth::kUser},
-    {"POST", "/v0/kyc/submit", Submit, Auth::kUser},
+    Once({"POST", "/v0/kyc/submit", Submit, Auth::kUser}),
     {"GET", "/v0/kyc/details", GetDetails, Auth::kUser},
     {"GET", "/v0/user/me", GetUser, Auth::kUser},
     {"GET", "/v0/user/me/onboarding/steps", GetOnboarding, Auth::kUser},
-    {"POST", "/v0/user/me/onboarding/steps", SubmitOnboardingStep, Auth::kUser,
-     Body::kJson, 4096},
+    Once({"POST", "/v0/user/me/onboarding/steps", SubmitOnboardingStep,
+          Auth::kUser, Body::kJson, 4096}),
+    {"*", "/v0/kyc/gate", CheckGate, Auth::kUser, Body::kNone, 0,
+     /*limited=*/false},
+    {"*", "/v0/kyc/gate/{path...}", CheckGate, Auth::kUser, Body::kNone, 0,
+     /*limited=*/false},
     {"POST", "/v0/webhooks/kyc/sumsub/events", IngestSumsubEvent, Auth::kNone,
      Body::kRaw, 1 << 20, /*limited=*/false},
     WithKey("GET", kFeatures, ListFeatures, "manage_features"),

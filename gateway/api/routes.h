@@ -24,17 +24,20 @@ struct Route {
     kRaw,   // At most max_body bytes, whatever they are.
   };
 
-  std::string_view method;
+  std::string_view method;  // "*": any.
   std::string_view path;
   Handler handler;
   Auth auth;
   Body body = Body::kNone;
   size_t max_body = 0;
-  // Whether the limit by client address holds. Not for providers: all their
-  // events come from few addresses.
+  // Whether the limits by client address and by user hold. Not for providers
+  // and reverse proxies: what they send is the sum of many clients.
   bool limited = true;
   // What an API key must be for.
   std::string_view scope = {};
+  // Whether an Idempotency-Key is heeded. Never where the answer is a
+  // credential, for answers are kept.
+  bool once = false;
 };
 
 std::span<const Route> Routes();

@@ -14,7 +14,8 @@ constexpr char kAllowHeaders[] =
     "x-juno-jwt, x-juno-orgid, x-timestamp-format, idempotency-key, "
     "content-type, traceparent";
 constexpr char kExposeHeaders[] =
-    "retry-after, traceparent, ratelimit, ratelimit-policy";
+    "retry-after, traceparent, ratelimit, ratelimit-policy, "
+    "idempotency-replayed";
 // How long a browser may remember a preflight, in seconds.
 constexpr char kMaxAge[] = "600";
 

@@ -39,4 +39,21 @@ std::optional<std::string> PercentDecode(std::string_view encoded,
   return text;
 }
 
+std::string PercentEncode(std::string_view text) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size());
+  for (const char c : text) {
+    if (c > ' ' && c <= '~' && c != '%') {
+      encoded.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    encoded.push_back('%');
+    encoded.push_back(kDigits[byte >> 4]);
+    encoded.push_back(kDigits[byte & 15]);
+  }
+  return encoded;
+}
+
 }  // namespace kyc::gateway

@@ -18,6 +18,10 @@ namespace kyc::gateway {
 std::optional<std::string> PercentDecode(std::string_view encoded,
                                          bool plus_is_space);
 
+// `text` with every byte but visible ASCII escaped, and "%" itself, so that
+// two texts never look the same: what a header value can hold.
+std::string PercentEncode(std::string_view text);
+
 }  // namespace kyc::gateway
 
 #endif  // KYC_GATEWAY_HTTP_PERCENT_H_

@@ -23,13 +23,14 @@ absl::string_view ToAbsl(std::string_view text) {
 RateLimiter::RateLimiter(std::string_view policy, int per_minute,
                          size_t max_keys)
     : policy_(policy),
+      policy_field_(
+          absl::StrCat("\"", ToAbsl(policy), "\";q=", per_minute, ";w=60")),
       per_minute_(per_minute),
       interval_(per_minute > 0 ? kMinute / per_minute : nanoseconds(0)),
       max_young_(std::max<size_t>(1, max_keys / (2 * kShards))) {}
 
-// How long until the key may make this request; zero: it has made it.
-nanoseconds RateLimiter::TakeFrom(Shard& shard, std::string_view key,
-                                  TimePoint now) {
+RateLimiter::Level RateLimiter::TakeFrom(Shard& shard, std::string_view key,
+                                         TimePoint now) {
   base::MutexLock lock(&shard.mutex);
   if (now >= shard.turn || shard.young.size() >= max_young_) {
     shard.old = std::exchange(shard.young, {});
@@ -42,27 +43,30 @@ nanoseconds RateLimiter::TakeFrom(Shard& shard, std::string_view key,
     entry = shard.young.emplace(std::string(key), full_at).first;
   }
   const TimePoint full_at = std::max(entry->second, now) + interval_;
-  if (full_at - now > kMinute) return full_at - now - kMinute;
+  if (full_at - now > kMinute) return {false, entry->second - now};
   entry->second = full_at;
-  return nanoseconds(0);
+  return {true, full_at - now};
 }
 
-absl::Status RateLimiter::Take(std::string_view key, TimePoint now,
+absl::Status RateLimiter::Take(std::string_view key, TimePoint now, Tell tell,
                                async::ServerResponse* response) {
   if (per_minute_ == 0) return absl::OkStatus();
   const size_t hash = absl::Hash<absl::string_view>()(ToAbsl(key));
   // The maps use the low bits of the same hash.
   Shard& shard = shards_[(hash >> 40) % kShards];
-  const nanoseconds wait = TakeFrom(shard, key, now);
-  if (wait == nanoseconds(0)) return absl::OkStatus();
+  const Level level = TakeFrom(shard, key, now);
+  if (level.taken && tell == Tell::kRefused) return absl::OkStatus();
+  const int64_t left = (kMinute - level.until_full) / interval_;
+  const nanoseconds until_next = level.until_full + interval_ - kMinute;
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(
+      left == 0 ? until_next : level.until_full);
+  response->headers.emplace_back("RateLimit-Policy", policy_field_);
+  response->headers.emplace_back(
+      "RateLimit", absl::StrCat("\"", ToAbsl(policy_), "\";r=", left,
+                                ";t=", seconds.count()));
+  if (level.taken) return absl::OkStatus();
   base::ErrorExtras extras;
-  extras.retry_after = std::chrono::ceil<std::chrono::seconds>(wait);
-  response->headers.emplace_back(
-      "RateLimit-Policy",
-      absl::StrCat("\"", ToAbsl(policy_), "\";q=", per_minute_, ";w=60"));
-  response->headers.emplace_back(
-      "RateLimit", absl::StrCat("\"", ToAbsl(policy_),
-                                "\";r=0;t=", extras.retry_after->count()));
+  extras.retry_after = seconds;
   return base::Error(v1::ERROR_REASON_RATE_LIMITED, {}, std::move(extras));
 }
 

@@ -34,10 +34,14 @@ class RateLimiter {
   RateLimiter(std::string_view policy, int per_minute,
               size_t max_keys = 200'000);
 
-  // Takes one request off the key's bucket, or returns GEN-429-001 with the
-  // time to wait, and adds the RateLimit fields to `response`
+  // Which answers carry the RateLimit fields
   // (draft-ietf-httpapi-ratelimit-headers).
-  absl::Status Take(std::string_view key, TimePoint now,
+  enum class Tell { kRefused, kAlways };
+
+  // Takes one request off the key's bucket, or returns GEN-429-001 with the
+  // time to wait. The fields tell how many requests are left, and when the
+  // next may be made (none left) or the bucket will be full again.
+  absl::Status Take(std::string_view key, TimePoint now, Tell tell,
                     async::ServerResponse* response);
 
  private:
@@ -50,10 +54,14 @@ class RateLimiter {
     TimePoint turn ABSL_GUARDED_BY(mutex);  // When young becomes old.
   };
 
-  std::chrono::nanoseconds TakeFrom(Shard& shard, std::string_view key,
-                                    TimePoint now);
+  struct Level {
+    bool taken;
+    std::chrono::nanoseconds until_full;
+  };
+  Level TakeFrom(Shard& shard, std::string_view key, TimePoint now);
 
   const std::string_view policy_;
+  const std::string policy_field_;
   const int per_minute_;
   const std::chrono::nanoseconds interval_;  // One request's share.
   const size_t max_young_;                   // Of a shard.

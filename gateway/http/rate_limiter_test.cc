@@ -21,7 +21,7 @@ const RateLimiter::TimePoint kStart{std::chrono::hours(1000)};
 bool Take(RateLimiter& limiter, std::string_view key,
           RateLimiter::TimePoint now) {
   async::ServerResponse response;
-  return limiter.Take(key, now, &response).ok();
+  return limiter.Take(key, now, RateLimiter::Tell::kRefused, &response).ok();
 }
 
 TEST(RateLimiterTest, TakesAMinutesRequestsAtOnceAndThenEvenly) {
@@ -53,14 +53,46 @@ TEST(RateLimiterTest, SaysHowLongToWait) {
   RateLimiter limiter("user", 6);
   for (int i = 0; i < 6; ++i) Take(limiter, "a", kStart);
   async::ServerResponse response;
-  const absl::Status status =
-      limiter.Take("a", kStart + milliseconds(500), &response);
+  const absl::Status status = limiter.Take(
+      "a", kStart + milliseconds(500), RateLimiter::Tell::kRefused, &response);
   EXPECT_EQ(base::ReasonOf(status), v1::ERROR_REASON_RATE_LIMITED);
   EXPECT_EQ(base::ExtrasOf(status).retry_after, seconds(10));
   EXPECT_THAT(response.headers,
               ::testing::ElementsAre(
                   ::testing::Pair("RateLimit-Policy", "\"user\";q=6;w=60"),
                   ::testing::Pair("RateLimit", "\"user\";r=0;t=10")));
+}
+
+TEST(RateLimiterTest, TellsWhatIsLeft) {
+  RateLimiter limiter("user", 6);
+  const struct {
+    RateLimiter::Tell tell;
+    seconds at;
+    const char* field;
+  } cases[] = {
+      {RateLimiter::Tell::kAlways, seconds(0), "\"user\";r=5;t=10"},
+      {RateLimiter::Tell::kAlways, seconds(0), "\"user\";r=4;t=20"},
+      {RateLimiter::Tell::kRefused, seconds(0), ""},
+      {RateLimiter::Tell::kAlways, seconds(10), "\"user\";r=3;t=30"},
+      {RateLimiter::Tell::kAlways, seconds(10), "\"user\";r=2;t=40"},
+      {RateLimiter::Tell::kAlways, seconds(10), "\"user\";r=1;t=50"},
+      // The last one: what counts is when the next will be there.
+      {RateLimiter::Tell::kAlways, seconds(11), "\"user\";r=0;t=9"},
+      {RateLimiter::Tell::kAlways, seconds(11), "\"user\";r=0;t=9"},
+      {RateLimiter::Tell::kAlways, seconds(20), "\"user\";r=0;t=10"},
+  };
+  for (const auto& one : cases) {
+    async::ServerResponse response;
+    limiter.Take("a", kStart + one.at, one.tell, &response).IgnoreError();
+    if (*one.field == 0) {
+      EXPECT_THAT(response.headers, ::testing::IsEmpty());
+    } else {
+      EXPECT_THAT(response.headers,
+                  ::testing::ElementsAre(
+                      ::testing::Pair("RateLimit-Policy", "\"user\";q=6;w=60"),
+                      ::testing::Pair("RateLimit", one.field)));
+    }
+  }
 }
 
 TEST(RateLimiterTest, ZeroIsNoLimit) {

@@ -42,6 +42,7 @@ std::string AllowOf(const std::vector<std::pair<std::string, int>>& methods) {
 const Router::Node* Router::Walk(const Node& node, std::string_view rest,
                                  std::vector<std::string>* params) const {
   if (rest.data() == nullptr) return node.methods.empty() ? nullptr : &node;
+  const std::string_view whole = rest;
   const std::string_view raw = TakeSegment(&rest);
   std::string decoded;
   std::string_view segment = raw;
@@ -53,11 +54,14 @@ const Router::Node* Router::Walk(const Node& node, std::string_view rest,
   if (const int next = Lookup(node.literals, segment); next >= 0) {
     if (const Node* end = Walk(nodes_[next], rest, params)) return end;
   }
-  if (node.wildcard < 0) return nullptr;
-  params->emplace_back(segment);
-  const Node* end = Walk(nodes_[node.wildcard], rest, params);
-  if (end == nullptr) params->pop_back();
-  return end;
+  if (node.wildcard >= 0) {
+    params->emplace_back(segment);
+    if (const Node* end = Walk(nodes_[node.wildcard], rest, params)) return end;
+    params->pop_back();
+  }
+  if (node.rest < 0) return nullptr;
+  params->emplace_back(whole);
+  return &nodes_[node.rest];
 }
 
 RouteMatch Router::Find(std::string_view method, std::string_view path) const {
@@ -75,6 +79,7 @@ RouteMatch Router::Find(std::string_view method, std::string_view path) const {
   if (node == nullptr) return match;
   match.allow = node->allow;
   match.id = Lookup(node->methods, method == "HEAD" ? "GET" : method);
+  if (match.id < 0) match.id = Lookup(node->methods, "*");
   match.outcome = match.id < 0 ? RouteMatch::Outcome::kNoMethod
                                : RouteMatch::Outcome::kFound;
   return match;
@@ -101,12 +106,22 @@ Router::Builder& Router::Builder::Add(std::string_view method,
       return *this;
     }
     const bool wildcard = segment.front() == '{';
-    int next =
-        wildcard ? nodes[node].wildcard : Lookup(nodes[node].literals, segment);
+    const bool takes_rest =
+        wildcard && segment.find("...}") != std::string_view::npos;
+    if (takes_rest && rest.data() != nullptr) {
+      status_.Update(absl::InvalidArgumentError(
+          absl::StrCat("a rest that is not the end: ", std::string(path))));
+      return *this;
+    }
+    int next = takes_rest ? nodes[node].rest
+               : wildcard ? nodes[node].wildcard
+                          : Lookup(nodes[node].literals, segment);
     if (next < 0) {
       next = static_cast<int>(nodes.size());
       nodes.emplace_back();
-      if (wildcard) {
+      if (takes_rest) {
+        nodes[node].rest = next;
+      } else if (wildcard) {
         nodes[node].wildcard = next;
       } else {
         nodes[node].literals.emplace_back(segment, next);

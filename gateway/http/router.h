@@ -3,6 +3,7 @@
 //   ASSIGN_OR_RETURN(Router router, Router::Builder()
 //       .Add("GET", "/v0/kyc/status", 0)
 //       .Add("GET", "/v0/users/{user_id}/kyc", 1)
+//       .Add("*", "/v0/kyc/gate/{path...}", 2)
 //       .Build());
 //
 // Immutable once built, so one table serves every thread.
@@ -40,14 +41,17 @@ class Router {
 
   // Segments are compared after splitting and decoding, so an encoded slash
   // is part of its segment; one slash at the end makes no difference. A
-  // literal segment wins over a {name}; a {name} takes any text but none.
-  // HEAD finds the routes of GET. Methods are case-sensitive.
+  // literal segment wins over a {name}; a {name} takes any text but none. A
+  // {name...} at a template's end takes the whole rest, undecoded, where
+  // nothing else fits. HEAD finds the routes of GET. Methods are
+  // case-sensitive; "*" stands for those without a route of their own.
   RouteMatch Find(std::string_view method, std::string_view path) const;
 
  private:
   struct Node {
     std::vector<std::pair<std::string, int>> literals;  // Segment to node.
     int wildcard = -1;
+    int rest = -1;                                     // Of a {name...}.
     std::vector<std::pair<std::string, int>> methods;  // Method to id.
     std::string allow;
   };
@@ -62,7 +66,7 @@ class Router::Builder {
  public:
   Builder();
   // `path` begins with a slash and ends without; a segment is a literal (not
-  // encoded) or {name}.
+  // encoded), {name} or, at the end, {name...}.
   Builder& Add(std::string_view method, std::string_view path, int id);
   // INVALID_ARGUMENT names a path that is none or was added twice.
   absl::StatusOr<Router> Build();

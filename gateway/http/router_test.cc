@@ -93,6 +93,43 @@ TEST(RouterTest, TellsTheMethodsOfAPath) {
   EXPECT_EQ(router.Find("HEAD", "/v0/user/me").id, 1);
 }
 
+TEST(RouterTest, ARestTakesWhatNothingElseFits) {
+  const Router router = Router::Builder()
+                            .Add("*", "/gate", 0)
+                            .Add("*", "/gate/{path...}", 1)
+                            .Add("GET", "/gate/{name}/x", 2)
+                            .Build()
+                            .value();
+  EXPECT_EQ(router.Find("GET", "/gate").id, 0);
+  EXPECT_EQ(router.Find("GET", "/gate/").id, 0);
+  const struct {
+    const char* path;
+    const char* rest;
+  } cases[] = {{"/gate/a", "a"},
+               {"/gate/a%20b/c%2Fd", "a%20b/c%2Fd"},
+               {"/gate/a/", "a"},
+               {"/gate/a/x/y", "a/x/y"}};
+  for (const auto& one : cases) {
+    const RouteMatch match = router.Find("GET", one.path);
+    EXPECT_EQ(match.id, 1) << one.path;
+    EXPECT_THAT(match.params, ElementsAre(one.rest));
+  }
+  const RouteMatch named = router.Find("GET", "/gate/a/x");
+  EXPECT_EQ(named.id, 2);
+  EXPECT_THAT(named.params, ElementsAre("a"));
+  EXPECT_EQ(router.Find("GET", "/gate//a").outcome, Outcome::kNoPath);
+  EXPECT_EQ(router.Find("GET", "/gate/%zz").outcome, Outcome::kMalformed);
+}
+
+TEST(RouterTest, AStarIsEveryMethodWithoutARouteOfItsOwn) {
+  const Router router =
+      Router::Builder().Add("*", "/a", 0).Add("POST", "/a", 1).Build().value();
+  for (const char* method : {"GET", "HEAD", "OPTIONS", "PROPFIND", "get"}) {
+    EXPECT_EQ(router.Find(method, "/a").id, 0) << method;
+  }
+  EXPECT_EQ(router.Find("POST", "/a").id, 1);
+}
+
 TEST(RouterTest, BuilderRefusesWhatIsAmbiguous) {
   EXPECT_FALSE(Router::Builder()
                    .Add("GET", "/a/{x}", 0)
@@ -101,6 +138,7 @@ TEST(RouterTest, BuilderRefusesWhatIsAmbiguous) {
                    .ok());
   EXPECT_FALSE(Router::Builder().Add("GET", "a", 0).Build().ok());
   EXPECT_FALSE(Router::Builder().Add("GET", "/a//b", 0).Build().ok());
+  EXPECT_FALSE(Router::Builder().Add("GET", "/{a...}/b", 0).Build().ok());
 }
 
 }  // namespace
