@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "services/kyc/domain/document_rules.h"
+
 namespace kyc::provider {
 
 // The file stands behind kHeadroom bytes, into which a provider writes what
@@ -17,13 +19,20 @@ class DocumentBody {
 
   DocumentBody() : bytes_(kHeadroom, ' ') {}
 
-  void Append(std::string_view bytes) { bytes_.append(bytes); }
+  void Append(std::string_view bytes) {
+    // A large file gets its final room at once: neither copies as it grows
+    // nor twice the room in the end. Pages that are not used cost nothing.
+    if (size() + bytes.size() > kSmall) {
+      bytes_.reserve(kHeadroom + domain::kMaxFileBytes + kTailroom);
+    }
+    bytes_.append(bytes);
+  }
   std::string_view file() const {
     return std::string_view(bytes_).substr(kHeadroom);
   }
   size_t size() const { return bytes_.size() - kHeadroom; }
 
-  // The request's body. `head` has kHeadroom bytes.
+  // The request's body. `head` has kHeadroom bytes, `tail` a few.
   std::string Frame(std::string_view head, std::string_view tail) && {
     bytes_.replace(0, kHeadroom, head);
     bytes_.append(tail);
@@ -31,6 +40,9 @@ class DocumentBody {
   }
 
  private:
+  static constexpr size_t kSmall = 1 << 20;
+  static constexpr size_t kTailroom = 128;
+
   std::string bytes_;
 };
 
