@@ -1,6 +1,4 @@
 // Documents, submission and details against a real server on loopback.
-#include "services/kyc/provider/provider.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +11,7 @@
 
 #include "services/async/http_stub_for_test.h"
 #include "services/base/metrics.h"
+#include "services/kyc/provider/provider.h"
 #include "services/kyc/provider/sumsub/signer.h"
 #include "services/kyc/provider/sumsub/sumsub.h"
 
