@@ -1,6 +1,7 @@
 #include "gateway/api/routes.h"
 
 #include "gateway/api/details.h"
+#include "gateway/api/docs.h"
 #include "gateway/api/documents.h"
 #include "gateway/api/features.h"
 #include "gateway/api/gate.h"
@@ -69,6 +70,8 @@ constexpr Route kRoutes[] = {
     WithKey("GET", kKeys, ListKeys, "manage_keys"),
     WithKey("GET", kKey, GetKey, "manage_keys"),
     WithKey("DELETE", kKey, RevokeKey, "manage_keys"),
+    {"GET", "/openapi.json", GetOpenApi, Auth::kNone},
+    {"GET", "/docs", GetDocs, Auth::kNone},
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ struct Route {
   enum class Auth {
     kUser,    // x-juno-jwt.
     kApiKey,  // Authorization: Bearer <key>, with the route's scope.
-    kNone,    // Of the gateway: the service behind it checks a signature.
+    kNone,    // Not of the gateway: what is public or signed.
   };
   enum class Body {
     kNone,  // Not read, or by the handler itself.
