@@ -23,6 +23,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 BIN = os.path.join(os.environ.get("KYC_BIN", os.path.join(ROOT, "bazel-bin")))
@@ -117,7 +118,8 @@ class User:
 
     def play_sdk(self, outcome, **options):
         self.stack.sandbox(
-            f"/sandbox/applicants/{self.sub}/sdk", {"outcome": outcome, **options}
+            f"/sandbox/applicants/{urllib.parse.quote(self.sub, safe='')}/sdk",
+            {"outcome": outcome, **options},
         )
 
     def wait_for(self, status, timeout=20):
