@@ -55,10 +55,15 @@ async::Task<absl::Status> SendChunk(std::string chunk, UploadCall& upload) {
   co_return co_await upload.Write(std::move(message));
 }
 
-// Reads the body no faster than KycService takes it.
-async::Task<absl::Status> Forward(async::ServerRequest& request,
-                                  UploadForm& form, UploadCall& upload) {
+// Reads the body no faster than KycService takes it, and no longer than
+// `deadline`: a body may hold much that is not passed on.
+async::Task<absl::Status> Forward(
+    async::ServerRequest& request, UploadForm& form, UploadCall& upload,
+    std::chrono::steady_clock::time_point deadline) {
   while (true) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      co_return base::Error(v1::ERROR_REASON_REQUEST_TIMEOUT);
+    }
     CO_ASSIGN_OR_RETURN(const std::string piece,
                         co_await request.ReadSome(UploadForm::kMaxChunk));
     if (piece.empty()) break;
@@ -86,14 +91,16 @@ async::Task<absl::Status> UploadDocument(Call& call) {
                           "Too many uploads at the moment. Try again.");
   }
   call.request.SetBodyTimeout(kStallLimit);
+  const async::CallContext context = UploadContext(call);
   const std::unique_ptr<UploadCall> upload =
-      call.backend.UploadDocument(UploadContext(call));
+      call.backend.UploadDocument(context);
   v1::UploadDocumentRequest start;
   start.mutable_start()->set_user_id(call.user_id);
   SetTenant(call, start.mutable_start());
   CO_RETURN_IF_ERROR(co_await upload->Write(std::move(start)));
   UploadForm form(boundary);
-  CO_RETURN_IF_ERROR(co_await Forward(call.request, form, *upload));
+  CO_RETURN_IF_ERROR(
+      co_await Forward(call.request, form, *upload, context.deadline));
   CO_ASSIGN_OR_RETURN(const v1::UploadDocumentResponse document,
                       co_await upload->Finish());
   call.response.status = 201;

@@ -11,6 +11,8 @@
 namespace kyc::gateway {
 namespace {
 
+// Clients send three at most.
+constexpr size_t kMaxParameters = 16;
 constexpr size_t kMaxBoundary = 70;
 constexpr std::string_view kBlanks = " \t";
 
@@ -82,6 +84,10 @@ absl::StatusOr<Parameters> ParseParameters(std::string_view field) {
     const std::string_view name = rest.substr(0, equals);
     if (equals == std::string_view::npos || !IsToken(name)) {
       return Broken("A header field's parameters are malformed.");
+    }
+    // The search below is then bounded, too.
+    if (parameters.size() == kMaxParameters) {
+      return Broken("A header field has too many parameters.");
     }
     for (const auto& [other, value] : parameters) {
       if (EqualsIgnoreCase(other, name)) {

@@ -12,14 +12,16 @@ namespace {
 
 v1::ErrorReason ReasonOfCode(absl::StatusCode code) {
   switch (code) {
+    // Without a reason these are gRPC's own: a peer that goes, a limit of its.
     case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kCancelled:
       return v1::ERROR_REASON_UNAVAILABLE;
     case absl::StatusCode::kDeadlineExceeded:
       return v1::ERROR_REASON_DEADLINE_EXCEEDED;
     case absl::StatusCode::kInvalidArgument:
       return v1::ERROR_REASON_REQUEST_VALIDATION_FAILED;
-    case absl::StatusCode::kResourceExhausted:
-      return v1::ERROR_REASON_RATE_LIMITED;
     default:
       return v1::ERROR_REASON_INTERNAL;
   }

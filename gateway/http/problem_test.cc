@@ -85,7 +85,8 @@ TEST(ProblemTest, StatusesWithoutReasonShowNothingOfTheirMessage) {
       {absl::UnavailableError("secret"), 503, "GEN-503-001"},
       {absl::DeadlineExceededError("secret"), 504, "GEN-504-001"},
       {absl::InvalidArgumentError("secret"), 422, "KYC-422-002"},
-      {absl::ResourceExhaustedError("secret"), 429, "GEN-429-001"},
+      {absl::ResourceExhaustedError("secret"), 503, "GEN-503-001"},
+      {absl::CancelledError("secret"), 503, "GEN-503-001"},
       {absl::InternalError("secret"), 500, "KYC-500-001"},
       {absl::UnauthenticatedError("secret"), 500, "KYC-500-001"},
   };

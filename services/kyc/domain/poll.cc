@@ -80,7 +80,9 @@ bool ShowsReset(const Record& record, const Poll& poll) {
     return false;
   }
   if (poll.level != record.decision->level) return false;
-  return poll.answer.has_value() || ShowsHigherAttempt(record, poll);
+  // After the user acted here the old answer lingers until the new review.
+  return (poll.answer.has_value() && !record.activity) ||
+         ShowsHigherAttempt(record, poll);
 }
 
 bool HoldsDecision(const Record& record) {

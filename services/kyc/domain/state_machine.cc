@@ -139,8 +139,6 @@ void ApplyDecision(Record& record, const Event& event, Outcome outcome) {
     record.verified_at_ms = event.time_ms;
     return;
   }
-  record.first_name.clear();
-  record.last_names.clear();
   if (outcome == Outcome::kRejected) record.rejected_at_ms = event.time_ms;
   if (outcome != Outcome::kReset) record.reject_reason = event.reason;
 }
@@ -207,6 +205,12 @@ const std::string& Levels::Initial(Mode mode) const {
   return mode == Mode::kHybrid ? hybrid : Required(mode);
 }
 
+const std::string& Levels::InitialFor(const std::string& required) const {
+  const bool is_hybrid = !hybrid.empty() && required == liveness &&
+                         liveness != websdk && liveness != document_only;
+  return is_hybrid ? hybrid : required;
+}
+
 bool Levels::IsConfigured(std::string_view level) const {
   return !level.empty() && (level == websdk || level == hybrid ||
                             level == document_only || level == liveness);
@@ -261,6 +265,10 @@ Transition Apply(const Record& record, const Event& event) {
     LinkApplicant(event, next);
   }
   next.state = DeriveState(next);
+  if (next.state != State::kApproved) {
+    next.first_name.clear();
+    next.last_names.clear();
+  }
   if (next == record) return {Effect::kStale, record};
   return {Effect::kApplied, std::move(next)};
 }

@@ -53,6 +53,9 @@ struct Levels {
   const std::string& Required(Mode mode) const;
   // Where a new applicant of that mode starts.
   const std::string& Initial(Mode mode) const;
+  // The same for a user who must pass `required`: in hybrid mode, which is
+  // where a liveness level of its own is required, the documents' level.
+  const std::string& InitialFor(const std::string& required) const;
   bool IsConfigured(std::string_view level) const;
 };
 

@@ -413,6 +413,33 @@ TEST(Poll, ALingeringAnswerShowsAReset) {
   EXPECT_EQ(AfterPoll(held, moved).state, State::kRejected);
 }
 
+TEST(Poll, ANewAttemptDropsTheName) {
+  Record record =
+      AfterPoll(NewRecord(), Completed(EventKind::kApproved, 5000, 1));
+  record.first_name = "JANE";
+  record.last_names = "SMITH";
+  record = AfterPoll(record, Shows(Poll::Review::kInProgress, 2));
+  EXPECT_EQ(record.state, State::kInProgress);
+  EXPECT_EQ(record.first_name + record.last_names, "");
+}
+
+TEST(Poll, AnAnswerThatLingersAfterAnUploadIsNoReset) {
+  Record record = Fold(NewRecord(), {At(EventKind::kRetryRequested, 5000)});
+  record = Fold(record, {At(EventKind::kActivity, 0)});
+  Poll init = Shows(Poll::Review::kInit);
+  init.answer = EventKind::kRetryRequested;
+  EXPECT_EQ(AfterPoll(record, init).state, State::kInProgress);
+}
+
+TEST(Levels, HybridUsersBeginAtTheDocumentsLevel) {
+  Levels levels = TestLevels();
+  EXPECT_EQ(levels.InitialFor("live"), "docs");
+  EXPECT_EQ(levels.InitialFor("full"), "full");
+  EXPECT_EQ(levels.InitialFor("no longer configured"), "no longer configured");
+  levels.websdk = "live";  // One level for both: not a liveness of its own.
+  EXPECT_EQ(levels.InitialFor("live"), "live");
+}
+
 TEST(Poll, ProgressOpensAPendingRecordAndKeepsUploads) {
   const Record started =
       AfterPoll(NewRecord(), Shows(Poll::Review::kInProgress));

@@ -132,7 +132,8 @@ class Provider {
   virtual async::Task<absl::StatusOr<std::vector<RequiredStep>>>
   GetRequiredSteps(async::CallContext context, std::string applicant_id) = 0;
 
-  // Asks for a review. OK also when one is under way or done already.
+  // Asks for a review. OK also when one is under way; ALREADY_EXISTS when the
+  // last one is completed and the provider begins no other.
   virtual async::Task<absl::Status> Submit(async::CallContext context,
                                            std::string applicant_id) = 0;
 

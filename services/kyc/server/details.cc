@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "services/async/loop.h"
 #include "services/base/status_macros.h"
 #include "services/kyc/server/provider_errors.h"
 
@@ -98,6 +99,22 @@ void Details::Keep(const std::string& user_id, uint64_t version, Known known) {
   oldest_first_.push_back(user_id);
   entries_[user_id] = {std::move(known), version, now + options_.cache_ttl,
                        std::prev(oldest_first_.end())};
+  if (!dropping_) {
+    dropping_ = true;
+    async::Loop::Current()->Spawn(DropInTime());
+  }
+}
+
+async::Task<void> Details::DropInTime() {
+  while (!entries_.empty()) {
+    co_await async::Sleep(entries_.at(oldest_first_.front()).until -
+                          steady_clock::now());
+    while (!entries_.empty() &&
+           entries_.at(oldest_first_.front()).until <= steady_clock::now()) {
+      Drop(std::string(oldest_first_.front()));
+    }
+  }
+  dropping_ = false;
 }
 
 void Details::Drop(const std::string& user_id) {

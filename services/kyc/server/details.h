@@ -63,6 +63,8 @@ class Details {
   Known Cached(const domain::Record& record);
   void Keep(const std::string& user_id, uint64_t version, Known known);
   void Drop(const std::string& user_id);
+  // Drops entries as their time comes, while there are any.
+  async::Task<void> DropInTime();
 
   store::RecordStore& store_;
   provider::Provider& provider_;
@@ -74,6 +76,7 @@ class Details {
   std::unordered_set<std::string> asking_;
   std::unordered_map<std::string, Entry> entries_;
   std::list<std::string> oldest_first_;
+  bool dropping_ = false;  // DropInTime runs.
 };
 
 }  // namespace kyc::server

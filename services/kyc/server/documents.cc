@@ -31,21 +31,24 @@ async::Task<absl::StatusOr<Record>> Documents::RecordOf(std::string user_id) {
 async::Task<absl::Status> Documents::ReturnToDocumentLevel(
     async::CallContext context, const Record& record) {
   const domain::Levels& levels = options_.levels;
-  const bool hybrid = !levels.hybrid.empty() &&
-                      record.required_level == levels.liveness &&
-                      levels.hybrid != levels.liveness;
+  const std::string& document_level = levels.InitialFor(record.required_level);
+  const bool hybrid = document_level != record.required_level;
   const bool decided = record.state == domain::State::kApproved ||
                        record.state == domain::State::kRejected;
   if (!hybrid || decided) co_return absl::OkStatus();
   CO_ASSIGN_OR_RETURN(
       const domain::Poll review,
       co_await provider_.GetReview(context, record.applicant_id));
-  if (review.level != levels.liveness ||
-      review.review == domain::Poll::Review::kInProgress) {
+  // The provider may know a decision that we do not know yet: that one stays.
+  const bool open = review.review == domain::Poll::Review::kInit ||
+                    review.review == domain::Poll::Review::kAwaitingUser ||
+                    (review.review == domain::Poll::Review::kCompleted &&
+                     review.answer == domain::EventKind::kRetryRequested);
+  if (review.level != record.required_level || !open) {
     co_return absl::OkStatus();
   }
   co_return co_await provider_.MoveToLevel(context, record.applicant_id,
-                                           levels.hybrid);
+                                           document_level);
 }
 
 async::Task<absl::StatusOr<provider::UploadedDocument>> Documents::Upload(
@@ -99,6 +102,9 @@ async::Task<absl::StatusOr<std::string>> Documents::Submit(
     co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
   }
   if (steps.ok() && !AllUploaded(*steps)) {
+    // Unless it is submitted already: the SDK submits by itself, and an
+    // officer decides without documents.
+    if (co_await IsSubmitted(context, applicant_id)) co_return applicant_id;
     co_return base::Error(v1::ERROR_REASON_NOT_READY_FOR_SUBMISSION);
   }
   if (!steps.ok()) {
@@ -110,6 +116,8 @@ async::Task<absl::StatusOr<std::string>> Documents::Submit(
   }
   const absl::Status submitted =
       co_await provider_.Submit(context, applicant_id);
+  // Decided already, and not to be reviewed again: nothing began.
+  if (absl::IsAlreadyExists(submitted)) co_return applicant_id;
   if (!submitted.ok()) {
     // A step may have a document of which a side is missing.
     if (steps.ok() && submitted.GetPayload(provider::kIncompletePayload)) {
@@ -119,6 +127,16 @@ async::Task<absl::StatusOr<std::string>> Documents::Submit(
   }
   co_await NoteActivity(context, std::move(user_id));
   co_return applicant_id;
+}
+
+async::Task<bool> Documents::IsSubmitted(async::CallContext context,
+                                         std::string applicant_id) {
+  const absl::StatusOr<domain::Poll> review =
+      co_await provider_.GetReview(context, std::move(applicant_id));
+  if (!review.ok()) co_return false;
+  co_return review->review == domain::Poll::Review::kInProgress ||
+      (review->review == domain::Poll::Review::kCompleted &&
+       review->answer != domain::EventKind::kRetryRequested);
 }
 
 async::Task<void> Documents::NoteActivity(async::CallContext context,

@@ -55,6 +55,9 @@ class Documents {
   // back.
   async::Task<absl::Status> ReturnToDocumentLevel(async::CallContext context,
                                                   const domain::Record& record);
+  // Whether a review is under way or decided for good.
+  async::Task<bool> IsSubmitted(async::CallContext context,
+                                std::string applicant_id);
   // The provider has taken what the user did: this cannot fail any more.
   async::Task<void> NoteActivity(async::CallContext context,
                                  std::string user_id);

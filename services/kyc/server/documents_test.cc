@@ -38,8 +38,8 @@ constexpr char kRedFinal[] =
 
 class DocumentsTest : public ::testing::Test {
  protected:
-  DocumentsTest() {
-    config_.levels.websdk = "full";
+  explicit DocumentsTest(domain::Levels levels = {.websdk = "full"}) {
+    config_.levels = std::move(levels);
     config_.steps = *domain::OnboardingSteps::Parse(
         "created,kyc_verification,card,complete");
     config_.upload_timeout = seconds(30);
@@ -62,14 +62,14 @@ class DocumentsTest : public ::testing::Test {
     promise->set_value(co_await make());
   }
 
-  void CreateApplicant() {
-    ASSERT_TRUE(Run([this] {
-                  return engine_->CreateApplicant({}, "u",
-                                                  [] { return Mode(); });
+  void CreateApplicant(domain::Mode mode = domain::Mode::kWebsdk) {
+    ASSERT_TRUE(Run([this, mode] {
+                  return engine_->CreateApplicant(
+                      {}, "u", [mode] { return Just(mode); });
                 }).ok());
   }
-  static Task<absl::StatusOr<domain::Mode>> Mode() {
-    co_return domain::Mode::kWebsdk;
+  static Task<absl::StatusOr<domain::Mode>> Just(domain::Mode mode) {
+    co_return mode;
   }
 
   absl::StatusOr<provider::UploadedDocument> Upload() {
@@ -127,6 +127,13 @@ class DocumentsTest : public ::testing::Test {
   async::Redis redis_{runtime_.loop(0), server_.options()};
   store::RecordStore store_{redis_, base::SystemClock()};
   std::optional<VerificationEngine> engine_;
+};
+
+class HybridDocumentsTest : public DocumentsTest {
+ protected:
+  HybridDocumentsTest()
+      : DocumentsTest(
+            {.websdk = "full", .hybrid = "docs", .liveness = "live"}) {}
 };
 
 void ExpectReason(const absl::Status& status, v1::ErrorReason reason) {
@@ -220,6 +227,52 @@ TEST_F(DocumentsTest, SubmitNeedsDocumentsForEveryStep) {
   EXPECT_EQ(Stored().state, State::kInProgress);
 }
 
+TEST_F(DocumentsTest, WhatIsSubmittedAlreadyNeedsNoDocuments) {
+  CreateApplicant();
+  domain::Poll& review = provider_.applicants["u"];
+  review.review = domain::Poll::Review::kCompleted;
+  review.answer = domain::EventKind::kRetryRequested;
+  ExpectReason(Submit().status(), v1::ERROR_REASON_NOT_READY_FOR_SUBMISSION);
+  review.answer = domain::EventKind::kApproved;
+  EXPECT_TRUE(Submit().ok());
+  review.review = domain::Poll::Review::kInProgress;
+  EXPECT_TRUE(Submit().ok());
+  EXPECT_TRUE(provider_.submitted.empty());
+  // Decided, and the provider begins no other review: nothing is under way.
+  provider_.steps = {{.type = "IDENTITY", .has_documents = true}};
+  provider_.submit_fault = absl::AlreadyExistsError("x");
+  EXPECT_TRUE(Submit().ok());
+  EXPECT_EQ(Stored().state, State::kPending);
+}
+
+TEST_F(HybridDocumentsTest, AnUploadFindsTheDocumentsLevelUnlessItIsDecided) {
+  using Review = domain::Poll::Review;
+  CreateApplicant(domain::Mode::kHybrid);
+  domain::Poll& review = provider_.applicants["u"];
+  EXPECT_EQ(review.level, "docs");
+  EXPECT_TRUE(Upload().ok());
+  EXPECT_TRUE(provider_.moves.empty());
+  const struct {
+    Review review;
+    std::optional<domain::EventKind> answer;
+    bool moves;
+  } cases[] = {
+      {Review::kInit, std::nullopt, true},
+      {Review::kAwaitingUser, std::nullopt, true},
+      {Review::kCompleted, domain::EventKind::kRetryRequested, true},
+      {Review::kCompleted, domain::EventKind::kApproved, false},
+      {Review::kCompleted, domain::EventKind::kRejected, false},
+      {Review::kInProgress, std::nullopt, false},
+  };
+  for (const auto& each : cases) {
+    review.level = "live";
+    review.review = each.review;
+    review.answer = each.answer;
+    EXPECT_TRUE(Upload().ok());
+    EXPECT_EQ(review.level, each.moves ? "docs" : "live");
+  }
+}
+
 TEST_F(DocumentsTest, SubmitGoesOnWithoutTheLookup) {
   CreateApplicant();
   provider_.steps_fault = absl::UnavailableError("x");
@@ -307,8 +360,8 @@ TEST_F(DocumentsTest, TheCacheIsBounded) {
   };
   for (const char* user : {"a", "b", "c"}) {
     ASSERT_TRUE(Run([this, user] {
-                  return engine_->CreateApplicant({}, user,
-                                                  [] { return Mode(); });
+                  return engine_->CreateApplicant(
+                      {}, user, [] { return Just(domain::Mode::kWebsdk); });
                 }).ok());
     EXPECT_TRUE(ask(user));
   }

@@ -80,12 +80,14 @@ Task<absl::Status> GetRequiredDocuments(
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> Submit(CallContext context, Documents& documents,
+Task<absl::Status> Submit(CallContext context, VerificationEngine& engine,
                           const v1::SubmitRequest& request,
                           v1::SubmitResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
-  CO_ASSIGN_OR_RETURN(std::string applicant_id,
-                      co_await documents.Submit(context, request.user_id()));
+  CO_ASSIGN_OR_RETURN(
+      std::string applicant_id,
+      co_await engine.documents().Submit(context, request.user_id()));
+  engine.details().Forget(request.user_id());
   response->set_applicant_id(std::move(applicant_id));
   co_return absl::OkStatus();
 }
@@ -134,7 +136,7 @@ grpc::ServerUnaryReactor* KycService::Submit(grpc::CallbackServerContext* rpc,
   return async::RunUnary(
       rpc, home.loop, "KycService/Submit",
       [&engine = home.engine, request, response](CallContext context) {
-        return server::Submit(context, engine.documents(), *request, response);
+        return server::Submit(context, engine, *request, response);
       });
 }
 

@@ -3,6 +3,7 @@
 #include "services/async/grpc_server.h"
 #include "services/base/error.h"
 #include "services/base/status_macros.h"
+#include "services/kyc/provider/sumsub/webhook_event.h"
 
 namespace kyc::server {
 namespace {
@@ -43,9 +44,11 @@ grpc::ServerUnaryReactor* ProviderEventService::ApplyProviderEvent(
     grpc::CallbackServerContext* rpc,
     const v1::ApplyProviderEventRequest* request,
     v1::ApplyProviderEventResponse* response) {
-  // The user is known only once the payload has been read, so the event runs
-  // where its id points; the store's version check orders it among others.
-  Engines::Home home = engines_.For(request->event_id());
+  // On the user's own loop, where what is kept of the user in memory is.
+  const auto webhook = provider::sumsub::ParseWebhook(request->payload(), "");
+  Engines::Home home =
+      engines_.For(webhook && !webhook->user_id.empty() ? webhook->user_id
+                                                        : request->event_id());
   return async::RunUnary(
       rpc, home.loop, "ProviderEventService/ApplyProviderEvent",
       [&engine = home.engine, request, response](CallContext context) {

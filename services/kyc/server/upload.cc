@@ -124,6 +124,8 @@ Task<absl::Status> ReceiveUpload(async::CallContext context, Engines& engines,
   const Engines::Home home = engines.For(received->user_id);
   CO_ASSIGN_OR_RETURN(provider::UploadedDocument uploaded,
                       co_await async::RunOn<Uploaded>(home.loop, [&] {
+                        // What is known of the documents is about to change.
+                        home.engine.details().Forget(received->user_id);
                         return home.engine.documents().Upload(
                             context, received->user_id, metadata, type,
                             std::move(received->file));

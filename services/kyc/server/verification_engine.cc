@@ -81,13 +81,13 @@ VerificationEngine::VerificationEngine(RecordStore& store,
                   .upload_timeout = config.upload_timeout,
                   .levels = config.levels}) {}
 
-const std::string& VerificationEngine::InitialLevel(
-    const Record& record) const {
-  const domain::Levels& levels = config_.levels;
-  const bool hybrid = !levels.liveness.empty() &&
-                      record.required_level == levels.liveness &&
-                      !levels.hybrid.empty();
-  return hybrid ? levels.hybrid : record.required_level;
+const std::string& VerificationEngine::TokenLevel(const Record& record) const {
+  // The SDK moves an applicant to the level of its token: one that is decided
+  // stays where it was decided.
+  if (record.decision && record.decision->outcome != domain::Outcome::kReset) {
+    return record.decision->level;
+  }
+  return config_.levels.InitialFor(record.required_level);
 }
 
 async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
@@ -139,7 +139,7 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
   domain::Poll poll;
   bool existed = false;
   absl::StatusOr<std::string> created = co_await provider_.CreateApplicant(
-      context, user_id, InitialLevel(record));
+      context, user_id, config_.levels.InitialFor(record.required_level));
   if (created.ok()) {
     poll.applicant_id = *std::move(created);
   } else if (created.status().code() == absl::StatusCode::kAlreadyExists) {
@@ -197,7 +197,7 @@ async::Task<absl::StatusOr<base::Secret>> VerificationEngine::CreateAccessToken(
     co_return base::Error(v1::ERROR_REASON_TOKEN_GENERATION_FAILED);
   }
   const std::string level =
-      liveness ? config_.levels.liveness : InitialLevel(record);
+      liveness ? config_.levels.liveness : TokenLevel(record);
   // Calls of one user for one level share a token: many clients of a user
   // cost the provider no more than one.
   auto outcome = co_await tokens_.Run(absl::StrCat(level, "\n", user_id), [&] {

@@ -111,8 +111,8 @@ class VerificationEngine {
   const EngineConfig& config() const { return config_; }
 
  private:
-  // The level at which an applicant or a token of this user starts.
-  const std::string& InitialLevel(const domain::Record& record) const;
+  // The level of a token for this user, where none is asked for.
+  const std::string& TokenLevel(const domain::Record& record) const;
 
   // The record, after the level that its user must pass is pinned and stored:
   // before the provider is called, so that no event of what the call begins

@@ -79,12 +79,17 @@ SubmittedDocument& DocumentOf(DetailsAnswer& answer, std::string type,
   return documents.back();
 }
 
-// A document is as good as the worst of its images.
+// A document is as good as the worst of its images. Of an approved applicant
+// the best counts: refused images of earlier attempts stay in the list.
 Status WithImage(Status status, bool first_image, const std::string& answer,
                  bool applicant_approved) {
+  if (applicant_approved) {
+    if (answer == "RED") return first_image ? Status::kRejected : status;
+    return Status::kApproved;
+  }
   if (answer == "RED" || status == Status::kRejected) return Status::kRejected;
   if (answer == "GREEN") return first_image ? Status::kApproved : status;
-  return applicant_approved ? status : Status::kPending;
+  return Status::kPending;
 }
 
 bool IsApproved(JsonValue applicant) {

@@ -320,13 +320,15 @@ TEST_F(DocumentsTest, SubmittedAlreadyIsSubmitted) {
       R"({"code":409,"errorCode":3000,"errorName":"already-in-the-state"})",
       R"({"code":409,"description":"Applicant is being checked"})"};
   for (const std::string& refusal : refusals) {
-    for (const char* status :
-         {"pending", "prechecked", "queued", "onHold", "completed"}) {
+    for (const char* status : {"pending", "prechecked", "queued", "onHold"}) {
       stub_.Push(Answer(409, refusal));
       stub_.Push(Answer(200, R"({"reviewStatus":")"s + status + R"("})"));
       EXPECT_TRUE(Submit().ok()) << status;
       EXPECT_EQ(stub_.requests().back().target, kPath + "/status");
     }
+    stub_.Push(Answer(409, refusal));
+    stub_.Push(Answer(200, R"({"reviewStatus":"completed"})"));
+    EXPECT_EQ(Submit().code(), absl::StatusCode::kAlreadyExists);
     for (const char* status : {"init", "awaitingUser"}) {
       stub_.Push(Answer(409, refusal));
       stub_.Push(Answer(200, R"({"reviewStatus":")"s + status + R"("})"));
@@ -430,12 +432,16 @@ TEST_F(DocumentsTest, AnImageWithoutAnAnswerStandsAsTheApplicantDoes) {
       Answer(200, Items({Item("1", "PASSPORT", "2025-03-02 10:20:11"),
                          Item("2", "DRIVERS", "2025-03-02 10:20:11",
                               R"(,"reviewResult":{"reviewAnswer":"RED"})"),
-                         Item("3", "DRIVERS", "2025-03-02 10:20:11")})));
+                         Item("3", "DRIVERS", "2025-03-02 10:25:11"),
+                         Item("4", "ID_CARD", "2025-03-02 10:20:11",
+                              R"(,"reviewResult":{"reviewAnswer":"RED"})")})));
   const auto details = Details();
   ASSERT_TRUE(details.ok());
-  ASSERT_EQ(details->documents.size(), 2u);
+  ASSERT_EQ(details->documents.size(), 3u);
   EXPECT_EQ(details->documents[0].status, Status::kApproved);
-  EXPECT_EQ(details->documents[1].status, Status::kRejected);
+  // A refused image of an earlier attempt stays in the list.
+  EXPECT_EQ(details->documents[1].status, Status::kApproved);
+  EXPECT_EQ(details->documents[2].status, Status::kRejected);
 }
 
 TEST_F(DocumentsTest, APersonOfWhomNothingIsKnown) {

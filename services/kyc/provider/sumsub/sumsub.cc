@@ -187,10 +187,13 @@ class SumsubProvider : public Provider {
     // Refused: perhaps because it is where it should be. The SDK submits, too.
     const absl::StatusOr<domain::Poll> review =
         co_await GetReview(context, applicant_id);
-    const bool is_there =
-        review.ok() && (review->review == domain::Poll::Review::kInProgress ||
-                        review->review == domain::Poll::Review::kCompleted);
-    co_return is_there ? absl::OkStatus() : status;
+    if (!review.ok()) co_return status;
+    if (review->review == domain::Poll::Review::kCompleted) {
+      co_return absl::AlreadyExistsError("sumsub: the review is completed");
+    }
+    co_return review->review == domain::Poll::Review::kInProgress
+        ? absl::OkStatus()
+        : status;
   }
 
   async::Task<absl::StatusOr<ApplicantDetails>> GetDetails(
