@@ -2,14 +2,12 @@
 
 #include <grpcpp/channel.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
 
+#include "gateway/api/unary_rpc.h"
 #include "kyc/v1/admin_service.grpc.pb.h"
-#include "services/async/grpc_client.h"
-#include "services/base/status_macros.h"
 
 namespace kyc::gateway {
 namespace {
@@ -82,14 +80,8 @@ class GrpcAdminBackend : public AdminBackend {
       CallContext context, std::string_view method, Request request,
       void (Rpc::*start)(grpc::ClientContext*, const Request*, Response*,
                          std::function<void(grpc::Status)>)) {
-    context.deadline =
-        std::min(context.deadline, std::chrono::steady_clock::now() + kTimeout);
-    Response response;
-    CO_RETURN_IF_ERROR(
-        co_await async::CallUnary(context, method, [&](auto* rpc, auto done) {
-          (stub_->async()->*start)(rpc, &request, &response, std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<Response>(stub_->async(), context.Within(kTimeout), method,
+                              std::move(request), start);
   }
 
   const std::shared_ptr<grpc::Channel> channel_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/api/grpc_admin_backend.h"
+#include "gateway/api/unary_rpc.h"
 #include "kyc/v1/idempotency_service.grpc.pb.h"
 #include "kyc/v1/kyc_service.grpc.pb.h"
 #include "kyc/v1/user_service.grpc.pb.h"
@@ -29,10 +30,8 @@ constexpr std::chrono::seconds kReadTimeout(4);
 // than a provider that gives up waiting.
 constexpr std::chrono::milliseconds kWebhookTimeout(900);
 
-CallContext Within(CallContext context, std::chrono::milliseconds limit) {
-  context.deadline = std::min(context.deadline, steady_clock::now() + limit);
-  return context;
-}
+template <typename Service>
+using Rpc = typename Service::StubInterface::async_interface;
 
 // One read of a status on its way into a batch.
 struct StatusRead {
@@ -78,71 +77,50 @@ class GrpcBackend : public Backend {
 
   Task<absl::StatusOr<v1::BeginIdempotentResponse>> BeginIdempotent(
       CallContext context, v1::BeginIdempotentRequest request) override {
-    v1::BeginIdempotentResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kReadTimeout), "IdempotencyService/BeginIdempotent",
-        [&](auto* rpc, auto done) {
-          idempotency_->async()->BeginIdempotent(rpc, &request, &response,
-                                                 std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::BeginIdempotentResponse>(
+        idempotency_->async(), context.Within(kReadTimeout),
+        "IdempotencyService/BeginIdempotent", std::move(request),
+        &Rpc<v1::IdempotencyService>::BeginIdempotent);
   }
 
   Task<absl::StatusOr<v1::EndIdempotentResponse>> EndIdempotent(
       CallContext context, v1::EndIdempotentRequest request) override {
-    v1::EndIdempotentResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kReadTimeout), "IdempotencyService/EndIdempotent",
-        [&](auto* rpc, auto done) {
-          idempotency_->async()->EndIdempotent(rpc, &request, &response,
-                                               std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::EndIdempotentResponse>(
+        idempotency_->async(), context.Within(kReadTimeout),
+        "IdempotencyService/EndIdempotent", std::move(request),
+        &Rpc<v1::IdempotencyService>::EndIdempotent);
   }
 
   AdminBackend& admin() override { return *admin_; }
 
   Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       CallContext context, v1::CreateApplicantRequest request) override {
-    v1::CreateApplicantResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/CreateApplicant",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->CreateApplicant(rpc, &request, &response,
-                                         std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::CreateApplicantResponse>(
+        kyc_->async(), context.Within(rpc_timeout_),
+        "KycService/CreateApplicant", std::move(request),
+        &Rpc<v1::KycService>::CreateApplicant);
   }
 
   Task<absl::StatusOr<v1::CreateAccessTokenResponse>> CreateAccessToken(
       CallContext context, v1::CreateAccessTokenRequest request) override {
-    v1::CreateAccessTokenResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/CreateAccessToken",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->CreateAccessToken(rpc, &request, &response,
-                                           std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::CreateAccessTokenResponse>(
+        kyc_->async(), context.Within(rpc_timeout_),
+        "KycService/CreateAccessToken", std::move(request),
+        &Rpc<v1::KycService>::CreateAccessToken);
   }
 
   Task<absl::StatusOr<v1::Verification>> GetStatus(
       CallContext context, std::string user_id) override {
-    const auto deadline = Within(context, kReadTimeout).deadline;
+    const auto deadline = context.Within(kReadTimeout).deadline;
     return statuses_.Call({std::move(user_id), context.trace, deadline},
                           deadline);
   }
 
   Task<absl::StatusOr<v1::Verification>> RefreshStatus(
       CallContext context, v1::RefreshStatusRequest request) override {
-    v1::Verification response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/RefreshStatus",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->RefreshStatus(rpc, &request, &response,
-                                       std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::Verification>(
+        kyc_->async(), context.Within(rpc_timeout_), "KycService/RefreshStatus",
+        std::move(request), &Rpc<v1::KycService>::RefreshStatus);
   }
 
   std::unique_ptr<UploadCall> UploadDocument(CallContext context) override {
@@ -151,83 +129,55 @@ class GrpcBackend : public Backend {
 
   Task<absl::StatusOr<v1::RequiredDocuments>> GetRequiredDocuments(
       CallContext context, v1::GetRequiredDocumentsRequest request) override {
-    v1::RequiredDocuments response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/GetRequiredDocuments",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->GetRequiredDocuments(rpc, &request, &response,
-                                              std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::RequiredDocuments>(
+        kyc_->async(), context.Within(rpc_timeout_),
+        "KycService/GetRequiredDocuments", std::move(request),
+        &Rpc<v1::KycService>::GetRequiredDocuments);
   }
 
   Task<absl::StatusOr<v1::SubmitResponse>> Submit(
       CallContext context, v1::SubmitRequest request) override {
-    v1::SubmitResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/Submit",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->Submit(rpc, &request, &response, std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::SubmitResponse>(
+        kyc_->async(), context.Within(rpc_timeout_), "KycService/Submit",
+        std::move(request), &Rpc<v1::KycService>::Submit);
   }
 
   Task<absl::StatusOr<v1::Details>> GetDetails(
       CallContext context, v1::GetDetailsRequest request) override {
-    v1::Details response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, rpc_timeout_), "KycService/GetDetails",
-        [&](auto* rpc, auto done) {
-          kyc_->async()->GetDetails(rpc, &request, &response, std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::Details>(kyc_->async(), context.Within(rpc_timeout_),
+                                 "KycService/GetDetails", std::move(request),
+                                 &Rpc<v1::KycService>::GetDetails);
   }
 
   Task<absl::StatusOr<v1::User>> GetUser(CallContext context,
                                          v1::GetUserRequest request) override {
-    v1::User response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kReadTimeout), "UserService/GetUser",
-        [&](auto* rpc, auto done) {
-          user_->async()->GetUser(rpc, &request, &response, std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::User>(user_->async(), context.Within(kReadTimeout),
+                              "UserService/GetUser", std::move(request),
+                              &Rpc<v1::UserService>::GetUser);
   }
 
   Task<absl::StatusOr<v1::Onboarding>> GetOnboarding(
       CallContext context, v1::GetOnboardingRequest request) override {
-    v1::Onboarding response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kReadTimeout), "UserService/GetOnboarding",
-        [&](auto* rpc, auto done) {
-          user_->async()->GetOnboarding(rpc, &request, &response,
-                                        std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::Onboarding>(
+        user_->async(), context.Within(kReadTimeout),
+        "UserService/GetOnboarding", std::move(request),
+        &Rpc<v1::UserService>::GetOnboarding);
   }
 
   Task<absl::StatusOr<v1::Onboarding>> SubmitOnboardingStep(
       CallContext context, v1::SubmitOnboardingStepRequest request) override {
-    v1::Onboarding response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kReadTimeout), "UserService/SubmitOnboardingStep",
-        [&](auto* rpc, auto done) {
-          user_->async()->SubmitOnboardingStep(rpc, &request, &response,
-                                               std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::Onboarding>(
+        user_->async(), context.Within(kReadTimeout),
+        "UserService/SubmitOnboardingStep", std::move(request),
+        &Rpc<v1::UserService>::SubmitOnboardingStep);
   }
 
   Task<absl::StatusOr<v1::IngestSumsubEventResponse>> IngestSumsubEvent(
       CallContext context, v1::IngestSumsubEventRequest request) override {
-    v1::IngestSumsubEventResponse response;
-    CO_RETURN_IF_ERROR(co_await async::CallUnary(
-        Within(context, kWebhookTimeout), "WebhookService/IngestSumsubEvent",
-        [&](auto* rpc, auto done) {
-          webhook_->async()->IngestSumsubEvent(rpc, &request, &response,
-                                               std::move(done));
-        }));
-    co_return response;
+    return UnaryRpc<v1::IngestSumsubEventResponse>(
+        webhook_->async(), context.Within(kWebhookTimeout),
+        "WebhookService/IngestSumsubEvent", std::move(request),
+        &Rpc<v1::WebhookService>::IngestSumsubEvent);
   }
 
  private:

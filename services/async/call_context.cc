@@ -4,6 +4,14 @@
 
 namespace kyc::async {
 
+CallContext CallContext::Within(
+    std::chrono::steady_clock::duration limit) const {
+  CallContext context = *this;
+  context.deadline =
+      std::min(deadline, std::chrono::steady_clock::now() + limit);
+  return context;
+}
+
 std::chrono::steady_clock::duration CallContext::Remaining(
     std::chrono::steady_clock::duration cap) const {
   const auto left = deadline - std::chrono::steady_clock::now();

@@ -15,6 +15,8 @@ struct CallContext {
   std::chrono::steady_clock::time_point deadline =
       std::chrono::steady_clock::time_point::max();
 
+  // The same with a deadline of at most `limit` from now.
+  CallContext Within(std::chrono::steady_clock::duration limit) const;
   // What is left, at most `cap` and at least zero.
   std::chrono::steady_clock::duration Remaining(
       std::chrono::steady_clock::duration cap) const;

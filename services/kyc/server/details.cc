@@ -48,7 +48,7 @@ async::Task<absl::StatusOr<Details::Known>> Details::Ask(
   } asking{asking_, user_id};
   asking_.insert(user_id);
   absl::StatusOr<provider::ApplicantDetails> details =
-      co_await provider_.GetDetails(Within(context, options_.provider_timeout),
+      co_await provider_.GetDetails(context.Within(options_.provider_timeout),
                                     record.applicant_id);
   if (absl::IsNotFound(details.status())) {
     details = provider::ApplicantDetails();

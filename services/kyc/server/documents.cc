@@ -56,7 +56,7 @@ async::Task<absl::StatusOr<provider::UploadedDocument>> Documents::Upload(
     domain::DocumentMetadata metadata, domain::FileType type,
     provider::DocumentBody file) {
   CO_ASSIGN_OR_RETURN(const Record record, co_await RecordOf(user_id));
-  context = Within(context, options_.upload_timeout);
+  context = context.Within(options_.upload_timeout);
   if (const absl::Status moved =
           co_await ReturnToDocumentLevel(context, record);
       !moved.ok()) {
@@ -79,7 +79,7 @@ async::Task<absl::StatusOr<std::vector<RequiredStep>>> Documents::GetRequired(
                       co_await RecordOf(std::move(user_id)));
   absl::StatusOr<std::vector<RequiredStep>> steps =
       co_await provider_.GetRequiredSteps(
-          Within(context, options_.provider_timeout), record.applicant_id);
+          context.Within(options_.provider_timeout), record.applicant_id);
   if (!steps.ok()) {
     co_return ApplicantError(
         steps.status(), v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
@@ -92,12 +92,12 @@ async::Task<absl::StatusOr<std::string>> Documents::Submit(
     async::CallContext context, std::string user_id) {
   CO_ASSIGN_OR_RETURN(const Record record, co_await RecordOf(user_id));
   const std::string& applicant_id = record.applicant_id;
-  context = Within(context, options_.provider_timeout);
+  context = context.Within(options_.provider_timeout);
   // A provider that does not answer this question may still take the
   // submission: some of the time is left for it.
   const absl::StatusOr<std::vector<RequiredStep>> steps =
       co_await provider_.GetRequiredSteps(
-          Within(context, options_.provider_timeout * 2 / 5), applicant_id);
+          context.Within(options_.provider_timeout * 2 / 5), applicant_id);
   if (absl::IsNotFound(steps.status())) {
     co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
   }

@@ -80,7 +80,7 @@ async::Task<absl::Status> Names::FetchOnce(async::CallContext context,
   CO_ASSIGN_OR_RETURN(
       std::optional<provider::PersonalInfo> person,
       co_await provider_.GetPersonalInfo(
-          Within(context, options_.provider_timeout), record.applicant_id));
+          context.Within(options_.provider_timeout), record.applicant_id));
   if (!person || !IsNamed(*person)) {
     co_return absl::NotFoundError("the provider names nobody");
   }

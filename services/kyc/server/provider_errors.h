@@ -2,12 +2,9 @@
 #ifndef KYC_SERVICES_KYC_SERVER_PROVIDER_ERRORS_H_
 #define KYC_SERVICES_KYC_SERVER_PROVIDER_ERRORS_H_
 
-#include <algorithm>
-#include <chrono>
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "services/async/call_context.h"
 #include "services/base/error.h"
 
 namespace kyc::server {
@@ -30,14 +27,6 @@ inline absl::Status ApplicantError(const absl::Status& status,
     return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
   }
   return ProviderError(status, reason, detail);
-}
-
-// The provider's part of a use case ends by `limit` from now.
-inline async::CallContext Within(async::CallContext context,
-                                 std::chrono::milliseconds limit) {
-  context.deadline =
-      std::min(context.deadline, std::chrono::steady_clock::now() + limit);
-  return context;
 }
 
 }  // namespace kyc::server

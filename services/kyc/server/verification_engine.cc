@@ -130,7 +130,7 @@ async::Task<absl::StatusOr<Record>> VerificationEngine::LoadPinned(
 async::Task<absl::StatusOr<VerificationEngine::ApplicantResult>>
 VerificationEngine::CreateAtProvider(async::CallContext context,
                                      std::string user_id, ModeSource mode) {
-  context = Within(context, config_.provider_timeout);
+  context = context.Within(config_.provider_timeout);
   CO_ASSIGN_OR_RETURN(Record record,
                       co_await LoadPinned(context, user_id, std::move(mode)));
   if (!record.applicant_id.empty()) {
@@ -211,7 +211,7 @@ VerificationEngine::CreateTokenAtProvider(CallContext context,
                                           std::string user_id,
                                           std::string level) {
   absl::StatusOr<base::Secret> token = co_await provider_.CreateAccessToken(
-      Within(context, config_.provider_timeout), std::move(user_id),
+      context.Within(config_.provider_timeout), std::move(user_id),
       std::move(level), kAccessTokenTtlSeconds);
   if (!token.ok()) {
     co_return ProviderError(token.status(),
@@ -265,7 +265,7 @@ async::Task<absl::StatusOr<domain::Poll>> VerificationEngine::Poll(
 
 async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
     async::CallContext context, std::string user_id) {
-  context = Within(context, config_.provider_timeout);
+  context = context.Within(config_.provider_timeout);
   for (int polls = 0; polls < kMaxPolls; ++polls) {
     CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
     absl::StatusOr<domain::Poll> poll = co_await Poll(context, record);
@@ -313,7 +313,7 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
     CountEvent("ignored");
     co_return EventEffect::kIgnored;
   }
-  context = Within(context, config_.provider_timeout);
+  context = context.Within(config_.provider_timeout);
   if (webhook->user_id.empty() && !webhook->applicant_id.empty()) {
     absl::StatusOr<provider::Applicant> applicant =
         co_await provider_.GetApplicant(context, webhook->applicant_id);
