@@ -108,12 +108,12 @@ TEST_F(AdminTest, AnotherTenantsFeaturesDoNotExist) {
                            "/v0/organisation/o/environments/f/features/kyc",
                            "/v0/organisation/O/environments/e/features/kyc"}) {
     for (const char* method : {"GET", "DELETE"}) {
-      ExpectProblem(AsAdmin(method, path), 404, "KYC-404-002", path);
+      ExpectProblem(AsAdmin(method, path), 404, "KYC-404-003", path);
     }
-    ExpectProblem(AsAdmin("PUT", path, "{}"), 404, "KYC-404-002", path);
+    ExpectProblem(AsAdmin("PUT", path, "{}"), 404, "KYC-404-003", path);
   }
   const char* list = "/v0/organisation/p/environments/e/features";
-  ExpectProblem(AsAdmin("GET", list), 404, "KYC-404-002", list);
+  ExpectProblem(AsAdmin("GET", list), 404, "KYC-404-003", list);
   EXPECT_EQ(admin().get_request.feature(), "");
   EXPECT_EQ(admin().put_request.feature(), "");
 }

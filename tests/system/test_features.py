@@ -90,7 +90,7 @@ class Features(unittest.TestCase):
         user = self.stack.user()
         path = FEATURE.format("follow", "e")
         self.assertEqual(self.shown_mode(user, "follow:e"), "websdk")
-        self.expect(self.admin(key, "GET", path), 404, "KYC-404-002")
+        self.expect(self.admin(key, "GET", path), 404, "KYC-404-003")
         before = int(time.time() * 1000)
         body = self.put_mode(key, "follow", "e", "hybrid")
         created = body["feature"].pop("created_at")
@@ -133,7 +133,7 @@ class Features(unittest.TestCase):
         for _ in range(2):
             self.assertEqual(self.admin(key, "DELETE", path)[0], 204)
         self.assertEqual(self.shown_mode(user, "follow:e"), "websdk")
-        self.expect(self.admin(key, "GET", path), 404, "KYC-404-002")
+        self.expect(self.admin(key, "GET", path), 404, "KYC-404-003")
 
     def test_tenants_differ_and_a_level_is_pinned_once(self):
         hybrid = self.new_key("two", "a")["key"]
@@ -242,7 +242,7 @@ class Features(unittest.TestCase):
         self.expect(
             self.admin(key, "PUT", path.replace("/kyc", "/ai_agent"),
                        {"enabled": True}),
-            404, "KYC-404-002",
+            404, "KYC-404-003",
         )
 
     def test_lists_show_what_is_enabled_or_available(self):
@@ -274,10 +274,10 @@ class Features(unittest.TestCase):
         problem = self.expect(answer, 403, "SIS-403-001")
         self.assertIn("manage_features", problem["detail"])
         for other in (FEATURE.format("own", "f"), FEATURE.format("else", "e")):
-            self.expect(self.admin(key, "GET", other), 404, "KYC-404-002")
+            self.expect(self.admin(key, "GET", other), 404, "KYC-404-003")
             self.expect(
                 self.admin(key, "PUT", other, {"enabled": True}),
-                404, "KYC-404-002",
+                404, "KYC-404-003",
             )
         wrong = key[:-1] + ("a" if key[-1] != "a" else "b")
         for headers in (

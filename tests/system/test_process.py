@@ -240,19 +240,26 @@ class Grpc(unittest.TestCase):
         batch = self.pb.BatchGetStatusRequest()
         for user_id in ("nobody", "", user.sub, "x" * 300):
             batch.requests.add(user_id=user_id)
-        results = self.call(
-            "BatchGetStatus", batch, self.pb.BatchGetStatusResponse
-        ).results
+
+        def read_both():
+            results = self.call(
+                "BatchGetStatus", batch, self.pb.BatchGetStatusResponse
+            ).results
+            single = self.call(
+                "GetStatus", self.pb.GetStatusRequest(user_id=user.sub),
+                type(results[2].verification),
+            )
+            # The webhook of the creation may come between the two.
+            same = single.version == results[2].verification.version
+            return (results, single) if same else None
+
+        results, single = wait_until(read_both, what="one version of both")
         self.assertEqual(len(results), 4)
         self.assertEqual(results[0].verification.user_id, "nobody")
         self.assertEqual(results[0].verification.version, 0)
         self.assertEqual(results[1].error.code, 3)
         self.assertTrue(results[2].verification.applicant_id)
         self.assertEqual(results[3].error.code, 3)
-        single = self.call(
-            "GetStatus", self.pb.GetStatusRequest(user_id=user.sub),
-            type(results[2].verification),
-        )
         self.assertEqual(single, results[2].verification)
         for _ in range(1001):
             batch.requests.add(user_id="a")

@@ -31,7 +31,7 @@ struct Feature {
   bool operator==(const Feature&) const = default;
 };
 
-// OK for the name of a feature there is, else KYC-404-002.
+// OK for the name of a feature there is, else KYC-404-003.
 absl::Status CheckFeatureName(std::string_view name);
 
 // Reads the body that sets the feature `kyc`:
