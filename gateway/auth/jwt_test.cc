@@ -260,7 +260,7 @@ TEST(JwtTest, ChecksTimesWithSkew) {
   EXPECT_FALSE(Verify(token, verified.refused_from_ms).ok());
 }
 
-TEST(JwtTest, RequiresAnIntegralExpiry) {
+TEST(JwtTest, RequiresAnExpiryThatIsANumber) {
   const std::string begin =
       R"({"sub":"u","iss":"https://login.example","aud":"app-1")";
   for (const char* rest :
@@ -272,6 +272,22 @@ TEST(JwtTest, RequiresAnIntegralExpiry) {
   }
   EXPECT_TRUE(
       Verify(Ec().Token(begin + R"(,"exp":9223372036854775807})")).ok());
+}
+
+// RFC 7519 §2: a NumericDate may have a fraction.
+TEST(JwtTest, TakesTimesWithFractions) {
+  const std::string begin =
+      R"({"sub":"u","iss":"https://login.example","aud":"app-1")";
+  for (const char* rest :
+       {R"(,"exp":1900000000.25})", R"(,"exp":1.9e9})",
+        R"(,"exp":1900000000,"nbf":1799999999.5,"iat":1799999999.999})"}) {
+    EXPECT_TRUE(Verify(Ec().Token(begin + rest)).ok()) << rest;
+  }
+  for (const char* rest :
+       {R"(,"exp":1700000000.75})",
+        R"(,"exp":1900000000,"nbf":1800000061.5})"}) {
+    EXPECT_FALSE(Verify(Ec().Token(begin + rest)).ok()) << rest;
+  }
 }
 
 TEST(JwtTest, ChecksIssuerAndAudienceWhereConfigured) {

@@ -1,5 +1,7 @@
 #include "gateway/auth/jwt_verifier.h"
 
+#include <charconv>
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -58,10 +60,26 @@ bool HasAudience(base::JsonValue claim, std::string_view audience) {
   return false;
 }
 
+// RFC 7519's NumericDate in whole seconds: some issuers write fractions,
+// which are dropped.
+std::optional<int64_t> NumericDate(base::JsonValue claim) {
+  if (const std::optional<int64_t> whole = claim.AsInt()) return whole;
+  const std::optional<std::string_view> text = claim.AsNumberText();
+  if (!text) return std::nullopt;
+  double seconds = 0;
+  const auto parsed =
+      std::from_chars(text->data(), text->data() + text->size(), seconds);
+  // Whole seconds up to 2^53 are exact.
+  if (parsed.ec != std::errc() || std::abs(seconds) > 9007199254740992.0) {
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(std::floor(seconds));
+}
+
 // A NumericDate that must not lie ahead, where there is one.
 absl::Status CheckPast(base::JsonValue claim, int64_t now) {
   if (!claim.exists()) return absl::OkStatus();
-  const std::optional<int64_t> time = claim.AsInt();
+  const std::optional<int64_t> time = NumericDate(claim);
   if (!time || *time > now + kClockSkewSeconds) {
     return Refuse("not valid yet");
   }
@@ -108,7 +126,7 @@ absl::StatusOr<VerifiedToken> JwtVerifier::Verify(std::string_view token,
                    DecodeObject(token.substr(first + 1, last - first - 1)));
   const base::JsonValue claims = claims_document.root();
   const int64_t now = now_ms / 1000;
-  const std::optional<int64_t> expiry = claims["exp"].AsInt();
+  const std::optional<int64_t> expiry = NumericDate(claims["exp"]);
   if (!expiry || *expiry <= now - kClockSkewSeconds) return Refuse("expired");
   RETURN_IF_ERROR(CheckPast(claims["nbf"], now));
   RETURN_IF_ERROR(CheckPast(claims["iat"], now));
