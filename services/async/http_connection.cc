@@ -31,7 +31,7 @@ constexpr size_t kMaxKeptOut = 256 * 1024;
 // What is read of a body that the handler did not want.
 constexpr uint64_t kMaxDrained = 256 * 1024;
 // How long a closing connection waits for the client to take the answer.
-constexpr std::chrono::seconds kLinger{1};
+constexpr std::chrono::seconds kLinger{5};
 // A body may take `body_timeout` longer than it does at this rate. Time that
 // the handler takes between its reads does not count.
 constexpr uint64_t kMinBodyBytesPerSecond = 1024;
@@ -115,6 +115,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpServerState> state,
 }
 
 HttpConnection::~HttpConnection() {
+  HoldBody(0);
   part_.connections.erase(place_);
   --state_->open;
   state_->open_gauge->Add(-1);
@@ -225,6 +226,7 @@ Task<HttpConnection::Next> HttpConnection::RunHandler() {
     failed = true;
   }
   in_handler_ = false;
+  HoldBody(0);
   if (!failed && (response.status < 200 || response.status > 599)) {
     base::LogError("HTTP handler without a status",
                    {{"status", response.status}});
@@ -352,7 +354,8 @@ Task<absl::StatusOr<std::string>> HttpConnection::ReadBody(size_t max_bytes) {
   max_bytes = std::min(max_bytes, std::numeric_limits<size_t>::max() - 1);
   std::string body;
   // Most of what is announced also comes, but memory is given for what came.
-  body.reserve(std::min<uint64_t>(head_.content_length.value_or(0), 1 << 20));
+  body.reserve(
+      std::min<uint64_t>(head_.content_length.value_or(0), kHeadRoom));
   size_t before = 0;
   do {
     before = body.size();
@@ -363,8 +366,21 @@ Task<absl::StatusOr<std::string>> HttpConnection::ReadBody(size_t max_bytes) {
     if (body.size() > max_bytes) {
       co_return base::Error(v1::ERROR_REASON_BODY_TOO_LARGE);
     }
+    if (!HoldBody(body.capacity())) {
+      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE, {},
+                            {.retry_after = std::chrono::seconds(1)});
+    }
   } while (body.size() > before);
   co_return body;
+}
+
+bool HttpConnection::HoldBody(size_t bytes) {
+  // Wraps around where less is held than before.
+  const size_t change = bytes - std::exchange(body_held_, bytes);
+  if (change == 0) return true;
+  return state_->body_memory.fetch_add(change, std::memory_order_relaxed) +
+             change <=
+         state_->options.max_body_memory;
 }
 
 Task<absl::StatusOr<std::string>> HttpConnection::ReadSome(size_t max_bytes) {

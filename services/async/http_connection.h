@@ -38,7 +38,8 @@ struct HttpServerState {
   const HttpErrorRenderer render_error;
 
   std::atomic<bool> draining{false};
-  std::atomic<int> open{0};  // Connections.
+  std::atomic<int> open{0};             // Connections.
+  std::atomic<size_t> body_memory{0};  // See max_body_memory.
   base::Gauge* const open_gauge;
   base::Counter* const opened;
 
@@ -133,6 +134,9 @@ class HttpConnection final : private ServerRequest {
   // waiting for more only while there are none. OK with nothing appended is
   // the end.
   Task<absl::Status> ReadPiece(std::string* sink, size_t room);
+  // Counts `bytes` of this request's body as held; false when that is more
+  // than all requests together may. Zero gives back what is held.
+  bool HoldBody(size_t bytes);
   Clock::time_point BodyDeadline(Clock::time_point now) const;
   bool DrainsQuickly() const;
   Task<bool> DrainBody();
@@ -167,6 +171,7 @@ class HttpConnection final : private ServerRequest {
   absl::Status body_error_;
   uint64_t body_bytes_ = 0;     // Decoded.
   uint64_t body_received_ = 0;  // As they came.
+  size_t body_held_ = 0;        // Of state_->body_memory.
   Clock::duration body_waited_{};
   Clock::duration body_timeout_{};
 };

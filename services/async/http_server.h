@@ -52,7 +52,8 @@ class ServerRequest {
   virtual bool has_body() const = 0;
 
   // The whole body. RESOURCE_EXHAUSTED (ERROR_REASON_BODY_TOO_LARGE) over
-  // `max_bytes`, DEADLINE_EXCEEDED (ERROR_REASON_REQUEST_TIMEOUT) when the
+  // `max_bytes`, UNAVAILABLE (ERROR_REASON_UNAVAILABLE) while the bodies of
+  // all requests together take all they may, DEADLINE_EXCEEDED (ERROR_REASON_REQUEST_TIMEOUT) when the
   // client is too slow, INVALID_ARGUMENT (ERROR_REASON_BAD_REQUEST) when it
   // is broken; return these as they are. A body the handler does not read is
   // drained up to a bound, then the connection closes.
@@ -90,6 +91,9 @@ struct HttpServerOptions {
   size_t max_header_bytes = 16384;
   int max_header_fields = 100;
   int max_connections = 10000;  // Over all loops; more are answered 503.
+  // Of all bodies that ReadBody holds at the same time, until their requests
+  // are answered: what senders nobody has looked at yet may take of memory.
+  size_t max_body_memory = 256 << 20;
   std::chrono::seconds head_timeout{10};  // First byte to end of head.
   // Without any progress; as a whole a body may take this much longer than
   // it does at 1 KiB/s.

@@ -128,6 +128,22 @@ TEST_F(HttpServerTest, RefusesConnectionsOverTheLimit) {
   Await([&] { return AskOnce(Get("/"), false).status == 200; });
 }
 
+TEST_F(HttpServerTest, BoundsTheMemoryOfAllBodies) {
+  HttpServerOptions options;
+  options.max_body_memory = 50000;
+  Start(options);
+  const std::string small = Sized("/", std::string(20000, 'x'));
+  const std::string large = Sized("/", std::string(80000, 'x'));
+  // What an answered request held is free again.
+  for (int i = 0; i < 5; ++i) {
+    Client client(server_->port());
+    for (int j = 0; j < 5; ++j) EXPECT_EQ(client.Ask(small).status, 200);
+    const Answer answer = client.Ask(large);
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.body, "ERROR_REASON_UNAVAILABLE ");
+  }
+}
+
 TEST_F(HttpServerTest, DrainLetsRequestsEnd) {
   Start();
   Client idle(server_->port());
