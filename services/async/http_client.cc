@@ -5,6 +5,7 @@
 #include "services/async/http_client.h"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -183,6 +184,9 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     size_t body_sent = 0;
     size_t head_bytes = 0;
     bool too_large = false;
+    size_t discarded_bytes = 0;
+    bool cut_off = false;  // What was left of a body that nobody wants.
+    bool address_refused = false;
     ClientResponse response;
     CURL* easy = nullptr;  // Present while curl has it.
     CURLcode code = CURLE_OK;
@@ -197,6 +201,8 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
 
   static int OnSocket(CURL*, curl_socket_t fd, int what, void* self, void*);
   static int OnTimer(CURLM*, long timeout_ms, void* self);
+  static curl_socket_t OnOpen(void* transfer, curlsocktype purpose,
+                              curl_sockaddr* address);
   static int OnClose(void* self, curl_socket_t fd);
   static size_t OnHeader(char* data, size_t, size_t size, void* transfer);
   static size_t OnBody(char* data, size_t, size_t size, void* transfer);
@@ -228,10 +234,16 @@ Task<absl::StatusOr<ClientResponse>> HttpClient::Send(ClientRequest request) {
 
 namespace {
 
-absl::Status ErrorOf(CURLcode code, bool too_large, bool nothing_sent) {
+absl::Status ErrorOf(CURLcode code, bool too_large, bool address_refused,
+                     bool nothing_sent) {
   absl::Status status;
   const std::string text = std::string("http: ") + curl_easy_strerror(code);
   switch (code) {
+    case CURLE_COULDNT_CONNECT:
+      status = address_refused
+                   ? absl::PermissionDeniedError("http: address not allowed")
+                   : absl::UnavailableError(text);
+      break;
     case CURLE_OPERATION_TIMEDOUT:
       status = absl::DeadlineExceededError(text);
       break;
@@ -269,7 +281,8 @@ Task<absl::StatusOr<ClientResponse>> HttpClient::Impl::Send(
   }
   co_await transfer.finished.Wait();
   if (transfer.code != CURLE_OK) {
-    co_return ErrorOf(transfer.code, transfer.too_large, transfer.nothing_sent);
+    co_return ErrorOf(transfer.code, transfer.too_large,
+                      transfer.address_refused, transfer.nothing_sent);
   }
   co_return std::move(transfer.response);
 }
@@ -335,6 +348,8 @@ void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &OnOpen);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &OnClose);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
 }
@@ -377,6 +392,18 @@ int HttpClient::Impl::OnTimer(CURLM*, long timeout_ms, void* self) {
         if (impl && !error) impl->Act(CURL_SOCKET_TIMEOUT, 0);
       });
   return 0;
+}
+
+curl_socket_t HttpClient::Impl::OnOpen(void* transfer, curlsocktype,
+                                       curl_sockaddr* address) {
+  Transfer& self = *static_cast<Transfer*>(transfer);
+  if (!MayConnect(self.impl->options_.addresses, &address->addr,
+                  address->addrlen)) {
+    self.address_refused = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
 }
 
 int HttpClient::Impl::OnClose(void* self, curl_socket_t fd) {
@@ -433,7 +460,8 @@ void HttpClient::Impl::Act(curl_socket_t fd, int action) {
     void* data = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
     Transfer& transfer = *static_cast<Transfer*>(data);
-    transfer.code = message->data.result;
+    transfer.code =
+        transfer.cut_off ? CURLE_OK : message->data.result;
     long number = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &number);
     transfer.response.status = static_cast<int>(number);
@@ -469,6 +497,11 @@ size_t HttpClient::Impl::OnHeader(char* data, size_t, size_t size,
 size_t HttpClient::Impl::OnBody(char* data, size_t, size_t size,
                                 void* transfer) {
   Transfer& self = *static_cast<Transfer*>(transfer);
+  if (self.request.discard_body) {
+    self.discarded_bytes += size;
+    self.cut_off = self.discarded_bytes > self.request.max_response_bytes;
+    return self.cut_off ? 0 : size;
+  }
   if (size > self.request.max_response_bytes - self.response.body.size()) {
     self.too_large = true;
     return 0;

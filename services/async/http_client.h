@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/async/address_policy.h"
 #include "services/async/loop.h"
 #include "services/async/task.h"
 
@@ -25,6 +26,9 @@ struct ClientRequest {
   // For the whole exchange: connect, send, wait, receive.
   std::chrono::milliseconds timeout{5000};
   size_t max_response_bytes = 1 << 20;
+  // The answer's head is all that matters: its body is not kept, and an answer
+  // larger than max_response_bytes is cut off rather than an error.
+  bool discard_body = false;
 };
 
 struct ClientResponse {
@@ -50,6 +54,9 @@ class HttpClient {
   struct Options {
     int max_connections_per_host = 256;
     std::chrono::milliseconds connect_timeout{2000};
+    // Asked for each address a socket is about to connect to, whatever name
+    // led there.
+    AddressPolicy addresses = AddressPolicy::kAny;
   };
   HttpClient(Loop& loop, Options options);
   ~HttpClient();
@@ -62,6 +69,8 @@ class HttpClient {
   //   DEADLINE_EXCEEDED   no whole answer within `timeout`.
   //   RESOURCE_EXHAUSTED  answer larger than max_response_bytes, or its head
   //                       larger than 64 KiB.
+  //   PERMISSION_DENIED   `addresses` allows none of the host's addresses: no
+  //                       connection was made.
   //   INTERNAL            the answer is not HTTP.
   //   INVALID_ARGUMENT    not a URL, method or header that can be sent.
   // A coroutine that is destroyed takes its request with it.

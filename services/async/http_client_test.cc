@@ -1,14 +1,35 @@
 #include "services/async/http_client.h"
 
+#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 
+#include <atomic>
+#include <cstring>
 #include <future>
 #include <memory>
 #include <optional>
 #include <thread>
 
 #include "services/async/http_stub_for_test.h"
+
+// The name "rebind.test" means a public address the first time and this
+// machine ever after: what an attacker's name server answers a client that
+// looks a name up to check it and again to use it. libcurl resolves through
+// this function as if it were the C library's.
+static std::atomic<int> look_ups{0};
+
+extern "C" int getaddrinfo(const char* name, const char* service,
+                           const addrinfo* hints, addrinfo** result) {
+  static const auto real = reinterpret_cast<decltype(&::getaddrinfo)>(
+      dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name != nullptr && std::strcmp(name, "rebind.test") == 0) {
+    // Of TEST-NET-3, where nobody answers.
+    name = look_ups.fetch_add(1) == 0 ? "203.0.113.7" : "127.0.0.1";
+  }
+  return real(name, service, hints, result);
+}
 
 namespace kyc::async {
 namespace {
@@ -355,6 +376,76 @@ TEST_F(HttpClientTest, ADestroyedCoroutineTakesItsRequestWithIt) {
     std::this_thread::sleep_for(milliseconds(2));
   }
   EXPECT_EQ(stub_.open_connections(), 0);
+}
+
+TEST_F(HttpClientTest, UnwantedBodiesAreNotKeptAndNeverTooLarge) {
+  for (const size_t size : {size_t{0}, size_t{1000}, size_t{3} << 20}) {
+    StubAnswer answer;
+    answer.status = 202;
+    answer.headers = {{"X-One", "1"}};
+    answer.body = std::string(size, 'x');
+    stub_.Push(answer);
+    ClientRequest request = Post("/", "body");
+    request.discard_body = true;
+    request.max_response_bytes = 64 * 1024;
+    const Result result = Send(request);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->status, 202);
+    EXPECT_EQ(result->Header("x-one"), "1");
+    EXPECT_EQ(result->body, "");
+  }
+}
+
+class AddressPolicyOfClientTest : public HttpClientTest {
+ protected:
+  AddressPolicyOfClientTest() {
+    Launch({.connect_timeout = milliseconds(200),
+            .addresses = AddressPolicy::kPublic});
+  }
+  Result SendTo(const std::string& host) {
+    ClientRequest request;
+    request.url = "http://" + host + ":" + std::to_string(stub_.port()) + "/";
+    return Send(request);
+  }
+};
+
+TEST_F(AddressPolicyOfClientTest, NoFormOfALocalAddressIsConnectedTo) {
+  for (const char* host :
+       {"127.0.0.1", "localhost", "127.1", "127.9.9.9", "2130706433",
+        "0x7f000001", "0177.0.0.1", "0x7f.1", "0.0.0.0", "0", "[::1]", "[::]",
+        "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]"}) {
+    const Result result = SendTo(host);
+    EXPECT_TRUE(absl::IsPermissionDenied(result.status()))
+        << host << ": " << result.status();
+    EXPECT_TRUE(NotSent(result)) << host;
+  }
+  EXPECT_EQ(stub_.connections(), 0);
+}
+
+TEST_F(AddressPolicyOfClientTest, ANameThatChangesItsMeaningDoesNotGetThrough) {
+  look_ups = 0;
+  addrinfo* checked = nullptr;
+  ASSERT_EQ(getaddrinfo("rebind.test", nullptr, nullptr, &checked), 0);
+  freeaddrinfo(checked);
+  const Result result = SendTo("rebind.test");
+  EXPECT_TRUE(absl::IsPermissionDenied(result.status())) << result.status();
+  EXPECT_GE(look_ups, 2);
+  EXPECT_EQ(stub_.connections(), 0);
+}
+
+TEST_F(AddressPolicyOfClientTest, LoopbackMayBeAllowed) {
+  Launch({.addresses = AddressPolicy::kPublicOrLoopback});
+  EXPECT_TRUE(SendTo("127.0.0.1").ok());
+  EXPECT_TRUE(SendTo("localhost").ok());
+  EXPECT_TRUE(absl::IsPermissionDenied(SendTo("0.0.0.0").status()));
+  EXPECT_TRUE(absl::IsPermissionDenied(SendTo("169.254.169.254").status()));
+  StubAnswer away;
+  away.status = 302;
+  away.headers = {{"Location", "http://169.254.169.254/latest/meta-data"}};
+  stub_.Push(away);
+  const Result result = SendTo("127.0.0.1");
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->status, 302);
 }
 
 }  // namespace
