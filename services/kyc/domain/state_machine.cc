@@ -150,6 +150,21 @@ bool IsNewer(const Record& record, int64_t time_ms, Outcome outcome) {
              std::tuple(record.decision->time_ms, record.decision->outcome);
 }
 
+// A decision that comes late and lies before the one held, but behind the one
+// that brought the answer: the answer did not stand all the time, and its time
+// is that of the decision held.
+void ApplyDecisionBetween(Record& record, const Event& event, Outcome outcome) {
+  const Decision& held = *record.decision;
+  if (held.outcome == outcome && held.level == event.level) return;
+  const std::tuple place(*event.time_ms, outcome);
+  for (std::optional<int64_t>* answered_at :
+       {&record.verified_at_ms, &record.rejected_at_ms}) {
+    if (*answered_at && place > std::tuple(**answered_at, held.outcome)) {
+      *answered_at = held.time_ms;
+    }
+  }
+}
+
 // An event names the applicant it is about; the newest one counts. What the
 // provider answers when asked is the present. An event without a time may be
 // old: it replaces no link.
@@ -223,6 +238,8 @@ Transition Apply(const Record& record, const Event& event) {
   if (outcome) {
     if (event.time_ms && IsNewer(record, time_ms, *outcome)) {
       ApplyDecision(next, event, *outcome);
+    } else if (event.time_ms) {
+      ApplyDecisionBetween(next, event, *outcome);
     }
   } else {
     switch (event.kind) {

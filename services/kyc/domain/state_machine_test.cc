@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <numeric>
+#include <set>
 #include <sstream>
 
 namespace kyc::domain {
@@ -149,11 +150,34 @@ TEST(StateMachine, All720OrdersOfSixEventsEndAlike) {
   EXPECT_EQ(orders, 720);
 }
 
-// Everything a caller can see, but for the times of an answer given twice
-// with another between, which are those of its first arrival.
+// Everything a caller can see, but for the time of an answer given several
+// times in a row, which is that of the first of them to arrive.
 auto Visible(const Record& record) {
   return std::tuple(record.state, record.applicant_id,
                     std::string(VisibleReason(record)), record.decision);
+}
+
+// The times of the decisions that are alike at the end of all.
+std::set<int64_t> TimesOfTheAnswer(const std::vector<Event>& events) {
+  std::vector<Decision> decisions;
+  for (const Event& event : events) {
+    const Record alone = Apply(NewRecord(), event).record;
+    if (alone.decision) decisions.push_back(*alone.decision);
+  }
+  std::sort(decisions.begin(), decisions.end(),
+            [](const Decision& a, const Decision& b) {
+              return std::tuple(a.time_ms, a.outcome) <
+                     std::tuple(b.time_ms, b.outcome);
+            });
+  std::set<int64_t> times;
+  for (const Decision& decision : decisions) {
+    if (decision.outcome != decisions.back().outcome) {
+      times.clear();
+    } else {
+      times.insert(decision.time_ms);
+    }
+  }
+  return times;
 }
 
 TEST(StateMachine, NoOrderOrRepetitionChangesTheOutcome) {
@@ -176,7 +200,14 @@ TEST(StateMachine, NoOrderOrRepetitionChangesTheOutcome) {
     for (size_t i = shuffled.size(); i > 1; --i) {
       std::swap(shuffled[i - 1], shuffled[*rc::gen::inRange<size_t>(0, i)]);
     }
-    RC_ASSERT(Visible(Fold(NewRecord(), shuffled)) == Visible(in_order));
+    const Record record = Fold(NewRecord(), shuffled);
+    RC_ASSERT(Visible(record) == Visible(in_order));
+    for (const auto& answered_at : {record.verified_at_ms,
+                                    record.rejected_at_ms}) {
+      if (answered_at) {
+        RC_ASSERT(TimesOfTheAnswer(events).contains(*answered_at));
+      }
+    }
   });
   EXPECT_TRUE(holds);
 }
@@ -211,6 +242,33 @@ TEST(StateMachine, TheSameAnswerKeepsItsTime) {
   const Record rejected = Fold(
       NewRecord(), {At(EventKind::kRejected, 5), At(EventKind::kRejected, 9)});
   EXPECT_EQ(rejected.rejected_at_ms, 5);
+}
+
+TEST(StateMachine, AnotherAnswerFoundBetweenMovesTheTime) {
+  const std::vector<Event> approvals = {At(EventKind::kApproved, 5),
+                                        At(EventKind::kApproved, 9)};
+  for (EventKind kind : {EventKind::kRejected, EventKind::kRetryRequested,
+                         EventKind::kReset}) {
+    Record record = Fold(NewRecord(), approvals);
+    record = Fold(record, {At(kind, 7)});
+    EXPECT_EQ(VisibleVerifiedAt(record), 9);
+    EXPECT_EQ(Apply(record, At(kind, 7)).effect, Effect::kStale);
+    EXPECT_EQ(Fold(Fold(NewRecord(), approvals), {At(kind, 4)}).verified_at_ms,
+              5);
+  }
+  const Record rejected =
+      Fold(NewRecord(), {At(EventKind::kRejected, 5),
+                         At(EventKind::kRejected, 9),
+                         At(EventKind::kApproved, 7)});
+  EXPECT_EQ(VisibleRejectedAt(rejected), 9);
+  // At one time the stricter decision comes last.
+  EXPECT_EQ(Fold(Fold(NewRecord(), approvals), {At(EventKind::kRejected, 5)})
+                .verified_at_ms,
+            9);
+  EXPECT_EQ(
+      Fold(Fold(NewRecord(), approvals), {At(EventKind::kRetryRequested, 5)})
+          .verified_at_ms,
+      5);
 }
 
 TEST(StateMachine, ApprovalClearsTheReasonAndRefusalTheName) {
