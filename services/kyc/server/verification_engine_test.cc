@@ -39,10 +39,9 @@ EngineConfig TestConfig(domain::Mode mode) {
 
 // One loop with a redis, a store and an engine on it.
 class EngineTest : public ::testing::Test {
- protected:
+protected:
   explicit EngineTest(domain::Mode mode = domain::Mode::kWebsdk)
-      : mode_(mode),
-        config_(TestConfig(mode)),
+      : mode_(mode), config_(TestConfig(mode)),
         redis_(runtime_.loop(0), server_.options()),
         store_(redis_, base::SystemClock()),
         engine_(store_, provider_, base::SystemClock(), config_) {
@@ -51,8 +50,7 @@ class EngineTest : public ::testing::Test {
   ~EngineTest() override { runtime_.Stop(); }
 
   // Runs a coroutine on the loop and waits for its result.
-  template <typename Make>
-  auto Run(Make make) {
+  template <typename Make> auto Run(Make make) {
     using T = typename decltype(make())::value_type;
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
@@ -66,21 +64,21 @@ class EngineTest : public ::testing::Test {
     promise->set_value(co_await make());
   }
 
-  // What a caller's mode is found to be; the configured default unless set.
-  ModeSource Mode() {
-    return [this] { return JustMode(mode_); };
+  // Its mode is the configured default unless set.
+  Caller Someone() {
+    return {tenant_, [this] { return JustMode(mode_); }};
   }
-  static Task<absl::StatusOr<domain::Mode>> JustMode(
-      absl::StatusOr<domain::Mode> mode) {
+  static Task<absl::StatusOr<domain::Mode>>
+  JustMode(absl::StatusOr<domain::Mode> mode) {
     co_return mode;
   }
 
-  absl::StatusOr<domain::Record> Get(const std::string& user) {
+  absl::StatusOr<domain::Record> Get(const std::string &user) {
     return Run([&] { return engine_.Get(user); });
   }
-  absl::StatusOr<VerificationEngine::EventEffect> Send(
-      const std::string& type, const std::string& time,
-      const std::string& extra = {}, const std::string& user = "usr_1") {
+  absl::StatusOr<VerificationEngine::EventEffect>
+  Send(const std::string &type, const std::string &time,
+       const std::string &extra = {}, const std::string &user = "usr_1") {
     const std::string body =
         "{\"applicantId\":\"app_" + user + "\",\"externalUserId\":\"" + user +
         "\",\"type\":\"" + type + "\"" +
@@ -88,8 +86,8 @@ class EngineTest : public ::testing::Test {
     return Run(
         [&] { return engine_.ApplySumsubEvent(CallContext{}, body, "1-0"); });
   }
-  static std::string Reviewed(const std::string& answer,
-                              const std::string& level = "full") {
+  static std::string Reviewed(const std::string &answer,
+                              const std::string &level = "full") {
     return ",\"levelName\":\"" + level +
            "\",\"reviewStatus\":\"completed\",\"reviewResult\":{" + answer +
            "}";
@@ -97,6 +95,7 @@ class EngineTest : public ::testing::Test {
 
   async::RedisForTest server_;
   async::Runtime runtime_{1};
+  domain::Tenant tenant_;
   absl::StatusOr<domain::Mode> mode_;
   EngineConfig config_;
   FakeProvider provider_;
@@ -106,7 +105,7 @@ class EngineTest : public ::testing::Test {
 };
 
 class HybridEngineTest : public EngineTest {
- protected:
+protected:
   HybridEngineTest() : EngineTest(domain::Mode::kHybrid) {}
 };
 
@@ -122,27 +121,27 @@ TEST_F(EngineTest, AUserNeverSeenIsPending) {
   EXPECT_EQ(record->version, 0u);
 }
 
-Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>> Race(
-    VerificationEngine& engine, ModeSource mode, async::Loop& loop,
-    int callers) {
+Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>>
+Race(VerificationEngine &engine, Caller caller, async::Loop &loop,
+     int callers) {
   using Result = VerificationEngine::ApplicantResult;
   auto results = std::make_shared<std::vector<absl::StatusOr<Result>>>();
-  struct Caller {
-    static Task<void> Run(
-        VerificationEngine& engine, ModeSource mode,
+  struct Racer {
+    static Task<void>
+    Run(VerificationEngine &engine, Caller caller,
         std::shared_ptr<std::vector<absl::StatusOr<Result>>> results) {
       auto result =
-          co_await engine.CreateApplicant(CallContext{}, "usr_1", mode);
+          co_await engine.CreateApplicant(CallContext{}, "usr_1", caller);
       results->push_back(std::move(result));
     }
   };
   for (int i = 0; i < callers; ++i)
-    loop.Spawn(Caller::Run(engine, mode, results));
+    loop.Spawn(Racer::Run(engine, caller, results));
   while (static_cast<int>(results->size()) < callers) {
     co_await async::Sleep(std::chrono::milliseconds(1));
   }
   std::vector<Result> values;
-  for (auto& result : *results) {
+  for (auto &result : *results) {
     CO_RETURN_IF_ERROR(result.status());
     values.push_back(*result);
   }
@@ -152,10 +151,10 @@ Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>> Race(
 TEST_F(EngineTest, AHundredRacingCreationsMakeOneApplicant) {
   provider_.delay = std::chrono::milliseconds(50);
   const auto results =
-      Run([&] { return Race(engine_, Mode(), runtime_.loop(0), 100); });
+      Run([&] { return Race(engine_, Someone(), runtime_.loop(0), 100); });
   ASSERT_TRUE(results.ok()) << results.status();
   int created = 0;
-  for (const auto& result : *results) {
+  for (const auto &result : *results) {
     EXPECT_EQ(result.applicant_id, "app_usr_1");
     created += result.already_existed ? 0 : 1;
   }
@@ -165,8 +164,9 @@ TEST_F(EngineTest, AHundredRacingCreationsMakeOneApplicant) {
 
 TEST_F(EngineTest, AnApplicantThatWasNeverStoredIsFound) {
   provider_.applicants["usr_1"].applicant_id = "app_lost";
-  const auto result = Run(
-      [&] { return engine_.CreateApplicant(CallContext{}, "usr_1", Mode()); });
+  const auto result = Run([&] {
+    return engine_.CreateApplicant(CallContext{}, "usr_1", Someone());
+  });
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->applicant_id, "app_lost");
   EXPECT_TRUE(result->already_existed);
@@ -189,16 +189,16 @@ TEST_F(EngineTest, ProviderFaultsBecomeTheirReasons) {
       {absl::PermissionDeniedError("x"), v1::ERROR_REASON_INTERNAL,
        v1::ERROR_REASON_INTERNAL, v1::ERROR_REASON_INTERNAL},
   };
-  for (const auto& each : cases) {
+  for (const auto &each : cases) {
     provider_.fault = each.fault;
     EXPECT_EQ(base::ReasonOf(Run([&] {
-                               return engine_.CreateApplicant(CallContext{},
-                                                              "usr_1", Mode());
+                               return engine_.CreateApplicant(
+                                   CallContext{}, "usr_1", Someone());
                              }).status()),
               each.create);
     EXPECT_EQ(base::ReasonOf(Run([&] {
                                return engine_.CreateAccessToken(
-                                   CallContext{}, "usr_1", false, Mode());
+                                   CallContext{}, "usr_1", false, Someone());
                              }).status()),
               each.token);
     EXPECT_EQ(base::ReasonOf(Run([&] {
@@ -217,7 +217,7 @@ TEST_F(EngineTest, RefreshWithoutAnApplicantIsNotFound) {
 }
 
 TEST_F(EngineTest, RefreshFindsAnApplicantThatTheSdkCreated) {
-  domain::Poll& poll = provider_.applicants["usr_1"];
+  domain::Poll &poll = provider_.applicants["usr_1"];
   poll.applicant_id = "app_usr_1";
   poll.level = "full";
   poll.review = domain::Poll::Review::kCompleted;
@@ -267,7 +267,7 @@ TEST_F(EngineTest, ADecisionWithoutATimeAsksTheProvider) {
   EXPECT_EQ(*Send("applicantReviewed", "", Reviewed(kGreen)),
             VerificationEngine::EventEffect::kIgnored);
   EXPECT_EQ(Get("usr_1")->state, State::kPending);
-  domain::Poll& poll = provider_.applicants["usr_1"];
+  domain::Poll &poll = provider_.applicants["usr_1"];
   poll.applicant_id = "app_usr_1";
   poll.level = "full";
   poll.review = domain::Poll::Review::kCompleted;
@@ -281,7 +281,7 @@ TEST_F(EngineTest, ADecisionWithoutATimeAsksTheProvider) {
 }
 
 TEST_F(EngineTest, WhatIsNoVerificationEventIsIgnored) {
-  for (const char* body : {"", "null", "[]", "42", "{}", "{\"type\":\"x\"}",
+  for (const char *body : {"", "null", "[]", "42", "{}", "{\"type\":\"x\"}",
                            "{\"type\":\"applicantActionReviewed\"}"}) {
     const auto effect = Run(
         [&] { return engine_.ApplySumsubEvent(CallContext{}, body, "1-0"); });
@@ -292,7 +292,8 @@ TEST_F(EngineTest, WhatIsNoVerificationEventIsIgnored) {
 
 TEST_F(HybridEngineTest, DocumentsAloneApproveNobody) {
   EXPECT_TRUE(Run([&] {
-                return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+                return engine_.CreateApplicant(CallContext{}, "usr_1",
+                                               Someone());
               }).ok());
   EXPECT_EQ(provider_.applicants["usr_1"].level, "docs");
   EXPECT_EQ(Get("usr_1")->required_level, "live");
@@ -314,7 +315,7 @@ TEST_F(HybridEngineTest, TokensNameTheLevelAskedFor) {
   for (bool liveness : {false, true}) {
     EXPECT_TRUE(Run([&] {
                   return engine_.CreateAccessToken(CallContext{}, "usr_1",
-                                                   liveness, Mode());
+                                                   liveness, Someone());
                 }).ok());
   }
   EXPECT_EQ(provider_.token_levels, (std::vector<std::string>{"docs", "live"}));
@@ -325,27 +326,45 @@ TEST_F(EngineTest, TheCallersModeIsPinnedOnceAndBeforeTheProviderIsCalled) {
   provider_.fault = absl::UnavailableError("down");
   mode_ = domain::Mode::kDocumentOnly;
   EXPECT_FALSE(Run([&] {
-                 return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+                 return engine_.CreateApplicant(CallContext{}, "usr_1",
+                                                Someone());
                }).ok());
   EXPECT_EQ(Get("usr_1")->required_level, "docs-only");
   provider_.fault = absl::OkStatus();
   mode_ = domain::Mode::kHybrid;
   EXPECT_TRUE(Run([&] {
-                return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+                return engine_.CreateApplicant(CallContext{}, "usr_1",
+                                               Someone());
               }).ok());
   EXPECT_EQ(provider_.applicants["usr_1"].level, "docs-only");
   EXPECT_EQ(Get("usr_1")->required_level, "docs-only");
 }
 
+TEST_F(EngineTest, TheFirstTenantIsPinnedAlsoAfterTheLevel) {
+  const auto create = [&](domain::Tenant tenant) {
+    tenant_ = std::move(tenant);
+    EXPECT_TRUE(Run([&] {
+                  return engine_.CreateApplicant(CallContext{}, "usr_1",
+                                                 Someone());
+                }).ok());
+    return Get("usr_1")->tenant;
+  };
+  EXPECT_EQ(create({}), domain::Tenant());
+  EXPECT_EQ(create({"not a tenant", "live"}), domain::Tenant());
+  EXPECT_EQ(create({"acme", "live"}), (domain::Tenant{"acme", "live"}));
+  EXPECT_EQ(create({"other", "live"}), (domain::Tenant{"acme", "live"}));
+}
+
 TEST_F(EngineTest, WithoutAModeNothingBeginsAndWhatBeganGoesOn) {
   const auto create = [&] {
     return Run([&] {
-      return engine_.CreateApplicant(CallContext{}, "usr_1", Mode());
+      return engine_.CreateApplicant(CallContext{}, "usr_1", Someone());
     });
   };
   const auto token = [&] {
     return Run([&] {
-      return engine_.CreateAccessToken(CallContext{}, "usr_1", false, Mode());
+      return engine_.CreateAccessToken(CallContext{}, "usr_1", false,
+                                       Someone());
     });
   };
   mode_ = base::Error(v1::ERROR_REASON_UNAVAILABLE);
@@ -368,7 +387,7 @@ TEST_F(EngineTest, WithoutAModeNothingBeginsAndWhatBeganGoesOn) {
 }
 
 TEST_F(EngineTest, OnboardingTakesTheCurrentStepAlone) {
-  auto submit = [&](const std::string& step) {
+  auto submit = [&](const std::string &step) {
     return Run([&] {
       return engine_.SubmitOnboardingStep(CallContext{}, "usr_1", step);
     });
@@ -388,7 +407,7 @@ TEST_F(EngineTest, OnboardingTakesTheCurrentStepAlone) {
 TEST_F(EngineTest, UserIdsAreBoundedText) {
   EXPECT_TRUE(CheckUserId("auth0|a b/c;d\u00e9").ok());
   EXPECT_TRUE(CheckUserId(std::string(256, 'x')).ok());
-  for (const std::string& bad :
+  for (const std::string &bad :
        {std::string(), std::string(257, 'x'), std::string("a\nb"),
         std::string("a\xff"), std::string("\xc0\x80"),
         std::string("\xed\xa0\x80"), std::string("ab\xe2\x82")}) {
@@ -396,5 +415,5 @@ TEST_F(EngineTest, UserIdsAreBoundedText) {
   }
 }
 
-}  // namespace
-}  // namespace kyc::server
+} // namespace
+} // namespace kyc::server

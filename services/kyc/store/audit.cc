@@ -10,7 +10,7 @@ namespace kyc::store {
 namespace {
 
 class Sha256 {
- public:
+public:
   Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
   }
@@ -32,24 +32,27 @@ class Sha256 {
     return text;
   }
 
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
+private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX *)> context_;
 };
 
-}  // namespace
+} // namespace
 
-AuditFieldList AuditFields(const AuditEntry& entry) {
+AuditFieldList AuditFields(const AuditEntry &entry) {
   return {
       {"actor", entry.actor},
+      {"actor_id", entry.actor_id},
       {"action", entry.action},
       {"from", std::string(domain::StateName(entry.from))},
       {"to", std::string(domain::StateName(entry.to))},
+      {"decision", entry.decision},
       {"provider_type", entry.provider_type},
       {"level", entry.level},
       {"provider_time_ms", entry.provider_time_ms
                                ? std::to_string(*entry.provider_time_ms)
                                : std::string()},
       {"event_id", entry.event_id},
+      {"reference", entry.reference},
       {"trace_id", entry.trace_id},
       {"time_ms", std::to_string(entry.time_ms)},
       {"version", std::to_string(entry.version)},
@@ -57,11 +60,11 @@ AuditFieldList AuditFields(const AuditEntry& entry) {
 }
 
 std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
-                      const AuditFieldList& fields) {
+                      const AuditFieldList &fields) {
   Sha256 hash;
   hash.Add(previous_hash);
   hash.Add(user_id);
-  for (const auto& [name, value] : fields) {
+  for (const auto &[name, value] : fields) {
     hash.Add(name);
     hash.Add(value);
   }
@@ -69,7 +72,7 @@ std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
 }
 
 absl::Status VerifyAuditChain(std::string_view user_id,
-                              const std::vector<AuditFieldList>& entries,
+                              const std::vector<AuditFieldList> &entries,
                               std::string_view audit_head) {
   std::string head;
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -91,4 +94,4 @@ absl::Status VerifyAuditChain(std::string_view user_id,
   return absl::OkStatus();
 }
 
-}  // namespace kyc::store
+} // namespace kyc::store

@@ -41,22 +41,23 @@ std::string Key(int bucket, std::string_view rest) {
 }
 
 // KEYS: record, audit trail, outbox.
-// ARGV: the version the record must have, then four lists, each preceded by
-// its length: fields to set, fields to remove, the audit entry, the outgoing
-// event (or nothing); then channel and message (or nothing).
-// Answers 1, or the record as it is when its version is another.
+// ARGV: the version and the audit head that the record must have, then four
+// lists, each preceded by its length: fields to set, fields to remove, the
+// audit entry, the outgoing event (or nothing); then channel and message (or
+// nothing). Answers 1, or the record as it is when it is another.
 //
 // What can fail does so before the first write, or nothing stops it half way:
 // a key of a wrong type fails at its XLEN; memory, disk and role are checked
 // by Redis at a script's first write and not again.
-const async::RedisScript& WriteScript() {
-  static const async::RedisScript* const script = new async::RedisScript(R"lua(
-if (redis.call('HGET', KEYS[1], 'v') or '0') ~= ARGV[1] then
+const async::RedisScript &WriteScript() {
+  static const async::RedisScript *const script = new async::RedisScript(R"lua(
+local held = redis.call('HMGET', KEYS[1], 'v', 'audit_head')
+if (held[1] or '0') ~= ARGV[1] or (held[2] or '') ~= ARGV[2] then
   return redis.call('HGETALL', KEYS[1])
 end
 redis.call('XLEN', KEYS[2])
 redis.call('XLEN', KEYS[3])
-local at = 2
+local at = 3
 local function take()
   local count = tonumber(ARGV[at])
   local list = {unpack(ARGV, at + 1, at + count)}
@@ -74,38 +75,42 @@ return 1
   return *script;
 }
 
-void AppendList(std::vector<std::string> list, std::vector<std::string>* out) {
+void AppendList(std::vector<std::string> list, std::vector<std::string> *out) {
   out->push_back(std::to_string(list.size()));
-  for (std::string& text : list) out->push_back(std::move(text));
+  for (std::string &text : list)
+    out->push_back(std::move(text));
 }
 
-std::vector<std::string> OutboxEntry(const Record& record,
-                                     const AuditEntry& audit) {
+std::vector<std::string> OutboxEntry(const Record &record,
+                                     const AuditEntry &audit) {
   return {"id",      absl::StrCat("evt_", record.audit_head.substr(0, 32)),
           "type",    "kyc.status.changed",
           "user_id", record.user_id,
           "from",    std::string(domain::StateName(audit.from)),
           "to",      std::string(domain::StateName(audit.to)),
           "version", std::to_string(record.version),
-          "time_ms", std::to_string(audit.time_ms)};
+          "time_ms", std::to_string(audit.time_ms),
+          "org",     record.tenant.org_id,
+          "env",     record.tenant.env_id};
 }
 
-bool ShowsTheSame(const Record& before, const Record& after) {
+bool ShowsTheSame(const Record &before, const Record &after) {
   Record status = StatusOf(before);
   status.version = after.version;
   return status == StatusOf(after);
 }
 
-std::vector<std::string> WriteArguments(const Record& before,
-                                        const Record& after,
-                                        const AuditEntry& audit,
-                                        const AuditFieldList& audit_fields) {
-  std::vector<std::string> arguments = {std::to_string(before.version)};
+std::vector<std::string> WriteArguments(const Record &before,
+                                        const Record &after,
+                                        const AuditEntry &audit,
+                                        const AuditFieldList &audit_fields) {
+  std::vector<std::string> arguments = {std::to_string(before.version),
+                                        before.audit_head};
   RecordDiff diff = DiffRecords(before, after);
   AppendList(std::move(diff.set), &arguments);
   AppendList(std::move(diff.remove), &arguments);
   std::vector<std::string> entry;
-  for (const auto& [name, value] : audit_fields) {
+  for (const auto &[name, value] : audit_fields) {
     entry.push_back(name);
     entry.push_back(value);
   }
@@ -122,13 +127,13 @@ std::vector<std::string> WriteArguments(const Record& before,
   return arguments;
 }
 
-base::Counter* WriteCounter(const char* result) {
+base::Counter *WriteCounter(const char *result) {
   return base::GetCounter("kyc_record_writes_total",
                           "Attempts to change a record, by how they ended.",
                           {{"result", result}});
 }
 
-}  // namespace
+} // namespace
 
 int BucketOf(std::string_view user_id) {
   static constexpr std::array<uint16_t, 256> kTable = Crc16Table();
@@ -152,7 +157,7 @@ std::string OutboxKey(int bucket) { return Key(bucket, "outbox"); }
 
 std::string ChangesChannel(int bucket) { return Key(bucket, "changes"); }
 
-RecordStore::RecordStore(async::Redis& redis, const base::Clock& clock)
+RecordStore::RecordStore(async::Redis &redis, const base::Clock &clock)
     : redis_(redis), clock_(clock) {}
 
 Task<absl::StatusOr<Record>> RecordStore::Load(std::string user_id) {
@@ -162,10 +167,10 @@ Task<absl::StatusOr<Record>> RecordStore::Load(std::string user_id) {
   co_return DecodeHash(user_id, reply);
 }
 
-Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadMany(
-    std::vector<std::string> user_ids) {
+Task<std::vector<absl::StatusOr<Record>>>
+RecordStore::LoadMany(std::vector<std::string> user_ids) {
   async::RedisBatch batch;
-  for (const std::string& user_id : user_ids) {
+  for (const std::string &user_id : user_ids) {
     batch.Add({"HGETALL", RecordKey(user_id)});
   }
   const auto replies = co_await redis_.CommandMany(std::move(batch));
@@ -181,10 +186,10 @@ Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadMany(
   co_return records;
 }
 
-Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadStatuses(
-    std::vector<std::string> user_ids) {
+Task<std::vector<absl::StatusOr<Record>>>
+RecordStore::LoadStatuses(std::vector<std::string> user_ids) {
   async::RedisBatch batch;
-  for (const std::string& user_id : user_ids) {
+  for (const std::string &user_id : user_ids) {
     batch.Add({"HMGET", RecordKey(user_id), kStatusFields[0], kStatusFields[1],
                kStatusFields[2], kStatusFields[3], kStatusFields[4],
                kStatusFields[5]});
@@ -202,23 +207,26 @@ Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadStatuses(
   co_return records;
 }
 
-Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::Update(
-    std::string user_id, Decide decide) {
+Task<absl::StatusOr<RecordStore::Outcome>>
+RecordStore::Update(std::string user_id, Decide decide) {
   CO_ASSIGN_OR_RETURN(Record record, co_await Load(std::move(user_id)));
   co_return co_await UpdateFrom(std::move(record), std::move(decide), false);
 }
 
-Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::UpdateFrom(
-    Record record, Decide decide, bool only_this_version) {
-  static base::Counter* const written = WriteCounter("written");
-  static base::Counter* const conflict = WriteCounter("conflict");
+Task<absl::StatusOr<RecordStore::Outcome>>
+RecordStore::UpdateFrom(Record record, Decide decide, bool only_this_version) {
+  static base::Counter *const written = WriteCounter("written");
+  static base::Counter *const conflict = WriteCounter("conflict");
   for (int attempt = 0; attempt < kMaxConflicts; ++attempt) {
     std::optional<Change> change = decide(record);
-    if (!change) co_return Outcome{std::move(record), false};
-    Record& next = change->record;
-    AuditEntry& audit = change->audit;
+    if (!change)
+      co_return Outcome{std::move(record), false};
+    Record &next = change->record;
+    AuditEntry &audit = change->audit;
     next.user_id = record.user_id;
-    next.version = audit.version = record.version + 1;
+    const bool is_entry_alone = next == record && record.version > 0;
+    next.version = record.version + (is_entry_alone ? 0 : 1);
+    audit.version = next.version;
     audit.from = record.state;
     audit.to = next.state;
     audit.time_ms = clock_.NowMs();
@@ -236,12 +244,23 @@ Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::UpdateFrom(
       co_return Outcome{std::move(next), true};
     }
     conflict->Add();
-    if (only_this_version) {
+    const uint64_t version = record.version;
+    CO_ASSIGN_OR_RETURN(record, DecodeHash(record.user_id, reply));
+    if (only_this_version && record.version != version) {
       co_return absl::AbortedError("the record has changed meanwhile");
     }
-    CO_ASSIGN_OR_RETURN(record, DecodeHash(record.user_id, reply));
   }
   co_return absl::AbortedError("too many writers of one record");
 }
 
-}  // namespace kyc::store
+Task<absl::StatusOr<Record>> RecordStore::AppendAudit(std::string user_id,
+                                                      AuditEntry entry) {
+  CO_ASSIGN_OR_RETURN(
+      Outcome outcome,
+      co_await Update(std::move(user_id), [&](const Record &current) {
+        return std::make_optional(Change{current, entry});
+      }));
+  co_return std::move(outcome.record);
+}
+
+} // namespace kyc::store
