@@ -84,6 +84,12 @@ const std::vector<std::string>& ApiScopes() {
   return scopes;
 }
 
+const std::vector<std::string>& PartnerScopes() {
+  static const auto& scopes = *new std::vector<std::string>{
+      "get_kyc", "lookup", "get_details", "token_exchange", "get_pints"};
+  return scopes;
+}
+
 absl::StatusOr<std::vector<std::string>> ParseScopes(
     const std::vector<std::string>& names) {
   if (names.empty()) return base::Error(v1::ERROR_REASON_API_KEY_NO_SCOPES);

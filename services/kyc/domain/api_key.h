@@ -33,6 +33,9 @@ struct ApiKey {
 // All scopes there are, by their names without "sis.".
 const std::vector<std::string>& ApiScopes();
 
+// The scopes a partner needs: what a key has of which none are said.
+const std::vector<std::string>& PartnerScopes();
+
 // Scopes as an administrator names them, each also with the prefix "sis.", as
 // they are stored: known, once each, in the catalogue's order. SIS-422-006
 // names the place of an unknown one, SIS-422-007 says that there are none.

@@ -57,6 +57,7 @@ TEST(ApiKeyTest, ScopesAreStoredWithoutPrefixOnceAndInOrder) {
   EXPECT_EQ(*scopes, (std::vector<std::string>{"get_kyc", "manage_features",
                                                "manage_keys"}));
   EXPECT_EQ(*ParseScopes(ApiScopes()), ApiScopes());
+  EXPECT_EQ(*ParseScopes(PartnerScopes()), PartnerScopes());
 }
 
 TEST(ApiKeyTest, RefusesUnknownScopesAndNone) {

@@ -122,9 +122,17 @@ Task<absl::Status> CreateApiKey(CallContext context, Home home,
   key.name = request.name();
   key.audience = request.audience();
   CO_RETURN_IF_ERROR(domain::CheckNewApiKey(key));
-  CO_ASSIGN_OR_RETURN(
-      key.scopes,
-      domain::ParseScopes({request.scopes().begin(), request.scopes().end()}));
+  if (request.default_scopes()) {
+    if (!request.scopes().empty()) {
+      co_return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
+                            "either scopes or default_scopes");
+    }
+    key.scopes = domain::PartnerScopes();
+  } else {
+    CO_ASSIGN_OR_RETURN(key.scopes, domain::ParseScopes(
+                                        {request.scopes().begin(),
+                                         request.scopes().end()}));
+  }
   CO_ASSIGN_OR_RETURN(const store::ApiKeyStore::Created created,
                       co_await home.api_keys.Create(std::move(key)));
   LogKey("API key created", created.key, context);
@@ -138,6 +146,8 @@ Task<absl::Status> ListApiKeys(Home home, const v1::ListApiKeysRequest& request,
   std::optional<domain::Tenant> tenant = TenantOf(request.tenant());
   if (*tenant == domain::Tenant()) {
     tenant.reset();
+  } else if (tenant->env_id.empty()) {
+    CO_RETURN_IF_ERROR(domain::CheckTenant({tenant->org_id, tenant->org_id}));
   } else {
     CO_RETURN_IF_ERROR(domain::CheckTenant(*tenant));
   }

@@ -177,7 +177,7 @@ TEST_F(AdminStoreTest, RedisHoldsNoTextOfAKey) {
   // Not even the part that is random.
   const std::string random = text.substr(9, 40);
   const RedisReply names = Command({"KEYS", "*"});
-  ASSERT_EQ(names.elements.size(), 4u);
+  ASSERT_EQ(names.elements.size(), 5u);
   for (const RedisReply& name : names.elements) {
     EXPECT_EQ(name.text.find(random), std::string::npos);
     EXPECT_NE(name.text.find("{keys}"), std::string::npos);
@@ -202,7 +202,7 @@ TEST_F(AdminStoreTest, UseIsNotedOnceAMinute) {
   EXPECT_EQ(noted(), kNow + 60'000);
 }
 
-TEST_F(AdminStoreTest, ListsAreOfOneEnvironmentOrOfAllNewestFirst) {
+TEST_F(AdminStoreTest, ListsAreOfAnEnvironmentAnOrganisationOrAll) {
   EXPECT_EQ(NamesOf(std::nullopt), std::vector<std::string>());
   Create("a");
   clock_.Advance(1);
@@ -214,6 +214,9 @@ TEST_F(AdminStoreTest, ListsAreOfOneEnvironmentOrOfAllNewestFirst) {
             (std::vector<std::string>{"c", "a"}));
   EXPECT_EQ(NamesOf(domain::Tenant{"o", "f"}), std::vector<std::string>{"b"});
   EXPECT_EQ(NamesOf(domain::Tenant{"p", "e"}), std::vector<std::string>());
+  EXPECT_EQ(NamesOf(domain::Tenant{"o", ""}),
+            (std::vector<std::string>{"c", "b", "a"}));
+  EXPECT_EQ(NamesOf(domain::Tenant{"p", ""}), std::vector<std::string>());
   EXPECT_EQ(NamesOf(std::nullopt), (std::vector<std::string>{"c", "b", "a"}));
 }
 

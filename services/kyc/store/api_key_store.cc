@@ -34,6 +34,10 @@ std::string HashKey(const std::string& hash) {
   return absl::StrCat("kyc:{keys}:hash:", hash);
 }
 
+std::string OrgKey(const std::string& org_id) {
+  return absl::StrCat("kyc:{keys}:org:", org_id);
+}
+
 std::string TenantKey(const domain::Tenant& tenant) {
   return absl::StrCat("kyc:{keys}:env:", tenant.org_id, ":", tenant.env_id);
 }
@@ -51,17 +55,20 @@ bool FillRandom(std::array<unsigned char, size>* bytes) {
   return RAND_bytes(bytes->data(), size) == 1;
 }
 
-// KEYS: by id, by hash, all, those of the environment. ARGV: id, time of
-// creation, then the fields. What can fail does so before the first write.
+// KEYS: by id, by hash, all, those of the environment, those of the
+// organisation. ARGV: id, time of creation, then the fields. What can fail
+// does so before the first write.
 const async::RedisScript& CreateScript() {
   static const auto* const script = new async::RedisScript(R"lua(
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
+redis.call('ZCARD', KEYS[5])
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 3))
 redis.call('SET', KEYS[2], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[5], ARGV[2], ARGV[1])
 return 1
 )lua");
   return *script;
@@ -139,7 +146,8 @@ Task<absl::StatusOr<ApiKeyStore::Created>> ApiKeyStore::Create(ApiKey key) {
   made.revoked_at_ms = made.last_used_at_ms = 0;
   std::vector<std::string> keys = {IdKey(made.id),
                                    HashKey(HashOf(created.text)), kAllKeys,
-                                   TenantKey(made.tenant)};
+                                   TenantKey(made.tenant),
+                                   OrgKey(made.tenant.org_id)};
   const std::string now = absl::StrCat(made.created_at_ms);
   std::vector<std::string> arguments = {
       made.id,      now,
@@ -166,9 +174,11 @@ Task<absl::StatusOr<ApiKey>> ApiKeyStore::Get(std::string id) {
 
 Task<absl::StatusOr<std::vector<ApiKey>>> ApiKeyStore::List(
     std::optional<domain::Tenant> tenant) {
-  std::vector<std::string> command = {
-      "ZREVRANGE", tenant ? TenantKey(*tenant) : std::string(kAllKeys), "0",
-      absl::StrCat(kMaxListedKeys - 1)};
+  const std::string list = !tenant                   ? std::string(kAllKeys)
+                           : tenant->env_id.empty() ? OrgKey(tenant->org_id)
+                                                    : TenantKey(*tenant);
+  std::vector<std::string> command = {"ZREVRANGE", list, "0",
+                                      absl::StrCat(kMaxListedKeys - 1)};
   CO_ASSIGN_OR_RETURN(const RedisReply ids,
                       co_await redis_.Command(std::move(command)));
   async::RedisBatch batch;

@@ -3,6 +3,7 @@
 //   kyc:{keys}:hash:<sha256>    string  its id, by its text's SHA-256 in hex
 //   kyc:{keys}:all              zset    ids of all keys by time of creation
 //   kyc:{keys}:env:<org>:<env>  zset    the same of one environment
+//   kyc:{keys}:org:<org>        zset    the same of one organisation
 #ifndef KYC_SERVICES_KYC_STORE_API_KEY_STORE_H_
 #define KYC_SERVICES_KYC_STORE_API_KEY_STORE_H_
 
@@ -42,7 +43,8 @@ class ApiKeyStore {
   // SIS-404-001 when there is none.
   async::Task<absl::StatusOr<domain::ApiKey>> Get(std::string id);
 
-  // The newest first; of every environment without a tenant.
+  // The newest first; without an env_id of the whole organisation, without a
+  // tenant of all.
   async::Task<absl::StatusOr<std::vector<domain::ApiKey>>> List(
       std::optional<domain::Tenant> tenant);
 
