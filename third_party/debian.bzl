@@ -15,6 +15,7 @@ _LIBRARIES = {
     "absl_time": (["absl_time"], []),
     "benchmark": (["benchmark"], []),
     "boost": ([], ["-lpthread"]),
+    "cryptopp": (["libcrypto++"], []),
     "curl": (["libcurl"], []),
     "grpc": (["grpc++"], []),
     "grpc_reflection": (["grpc++"], ["-lgrpc++_reflection"]),
@@ -26,6 +27,7 @@ _LIBRARIES = {
     "protobuf": (["protobuf"], []),
     "rapidcheck": ([], ["-lrapidcheck"]),
     "rapidjson": ([], []),
+    "secp256k1": (["libsecp256k1"], []),
     "spdlog": (["spdlog"], []),
 }
 
