@@ -19,12 +19,14 @@
 
 #include "absl/strings/cord.h"
 #include "services/async/waiter.h"
+#include "services/base/status_macros.h"
 
 namespace kyc::async {
 namespace {
 
 namespace asio = boost::asio;
 using Descriptor = asio::posix::stream_descriptor;
+using std::chrono::steady_clock;
 
 constexpr size_t kMaxHeadBytes = 64 * 1024;
 constexpr size_t kIdleHandles = 64;
@@ -115,6 +117,15 @@ std::string_view ClientResponse::Header(std::string_view name) const {
   return {};
 }
 
+// What of a streamed answer waits for its reader.
+struct Inflow {
+  std::string bytes;
+  bool held_up = false;  // curl waits until there is room.
+  bool began = false;    // The head is whole.
+  bool ended = false;    // curl has no more to say.
+  Event changed;         // The above.
+};
+
 // Shared by the client and its requests in flight, so that it outlives both.
 class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -141,6 +152,10 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
 
   static Task<absl::StatusOr<ClientResponse>> Send(std::shared_ptr<Impl> impl,
                                                    ClientRequest request);
+  static Task<absl::StatusOr<BodyStream>> Open(std::shared_ptr<Impl> impl,
+                                               ClientRequest request);
+
+  struct Transfer;  // One request.
 
  private:
   // A socket of curl's while curl waits for it.
@@ -161,39 +176,7 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
     bool writing = false;
   };
 
-  // One request; lives in the coroutine's frame.
-  struct Transfer {
-    Transfer(std::shared_ptr<Impl> impl, ClientRequest request)
-        : impl(std::move(impl)),
-          request(std::move(request)),
-          headers(HeaderLines(this->request)),
-          finished(this->impl->loop_) {}
-    ~Transfer() {
-      if (easy != nullptr) impl->Remove(*this);
-    }
-    Transfer(const Transfer&) = delete;
-    Transfer& operator=(const Transfer&) = delete;
-
-    const std::string& body() const {
-      return request.shared_body ? *request.shared_body : request.body;
-    }
-
-    std::shared_ptr<Impl> impl;
-    ClientRequest request;
-    HeaderList headers;
-    size_t body_sent = 0;
-    size_t head_bytes = 0;
-    bool too_large = false;
-    size_t discarded_bytes = 0;
-    bool cut_off = false;  // What was left of a body that nobody wants.
-    bool address_refused = false;
-    ClientResponse response;
-    CURL* easy = nullptr;  // Present while curl has it.
-    CURLcode code = CURLE_OK;
-    bool nothing_sent = false;
-    Waiter finished;
-  };
-
+  static absl::Status Check(const ClientRequest& request);
   // Hands the request to curl. Its callbacks come later, never in here.
   bool Add(Transfer& transfer);
   void SetOptions(CURL* easy, Transfer& transfer);
@@ -224,12 +207,54 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
   std::vector<CURL*> idle_handles_;
 };
 
+// One request; lives in the frame of Send's coroutine, or with its stream.
+struct HttpClient::Impl::Transfer {
+  Transfer(std::shared_ptr<Impl> impl, ClientRequest request)
+      : impl(std::move(impl)),
+        request(std::move(request)),
+        headers(HeaderLines(this->request)),
+        finished(this->impl->loop_) {}
+  ~Transfer() {
+    if (easy != nullptr) impl->Remove(*this);
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  const std::string& body() const {
+    return request.shared_body ? *request.shared_body : request.body;
+  }
+
+  absl::Status status() const;  // Once curl has finished.
+  // Takes what came of a streamed body, or holds curl up.
+  size_t Receive(std::string_view bytes);
+
+  std::shared_ptr<Impl> impl;
+  ClientRequest request;
+  HeaderList headers;
+  size_t body_sent = 0;
+  size_t head_bytes = 0;
+  bool too_large = false;
+  size_t discarded_bytes = 0;
+  bool cut_off = false;  // What was left of a body that nobody wants.
+  bool address_refused = false;
+  ClientResponse response;
+  CURL* easy = nullptr;  // Present while curl has it.
+  CURLcode code = CURLE_OK;
+  bool nothing_sent = false;
+  Waiter finished;
+  std::unique_ptr<Inflow> inflow;  // Of a streamed answer.
+};
+
 HttpClient::HttpClient(Loop& loop, Options options)
     : impl_(std::make_shared<Impl>(loop, options)) {}
 HttpClient::~HttpClient() = default;
 
 Task<absl::StatusOr<ClientResponse>> HttpClient::Send(ClientRequest request) {
   return Impl::Send(impl_, std::move(request));
+}
+
+Task<absl::StatusOr<BodyStream>> HttpClient::Open(ClientRequest request) {
+  return Impl::Open(impl_, std::move(request));
 }
 
 namespace {
@@ -265,26 +290,101 @@ absl::Status ErrorOf(CURLcode code, bool too_large, bool address_refused,
 
 }  // namespace
 
-Task<absl::StatusOr<ClientResponse>> HttpClient::Impl::Send(
-    std::shared_ptr<Impl> impl, ClientRequest request) {
+absl::Status HttpClient::Impl::Check(const ClientRequest& request) {
   if (!IsSendable(request)) {
-    co_return absl::InvalidArgumentError("http: request cannot be sent");
+    return absl::InvalidArgumentError("http: request cannot be sent");
   }
   if (request.timeout.count() <= 0) {
     absl::Status late = absl::DeadlineExceededError("http: no time left");
     late.SetPayload(kNotSentPayload, absl::Cord());
-    co_return late;
+    return late;
   }
+  return absl::OkStatus();
+}
+
+absl::Status HttpClient::Impl::Transfer::status() const {
+  if (code == CURLE_OK) return absl::OkStatus();
+  return ErrorOf(code, too_large, address_refused, nothing_sent);
+}
+
+Task<absl::StatusOr<ClientResponse>> HttpClient::Impl::Send(
+    std::shared_ptr<Impl> impl, ClientRequest request) {
+  CO_RETURN_IF_ERROR(Check(request));
   Transfer transfer(std::move(impl), std::move(request));
   if (!transfer.impl->Add(transfer)) {
     co_return absl::ResourceExhaustedError("http: no handle");
   }
   co_await transfer.finished.Wait();
-  if (transfer.code != CURLE_OK) {
-    co_return ErrorOf(transfer.code, transfer.too_large,
-                      transfer.address_refused, transfer.nothing_sent);
-  }
+  CO_RETURN_IF_ERROR(transfer.status());
   co_return std::move(transfer.response);
+}
+
+struct BodyStream::State {
+  State(std::shared_ptr<HttpClient::Impl> impl, ClientRequest request)
+      : transfer(std::move(impl), std::move(request)) {}
+  HttpClient::Impl::Transfer transfer;
+  absl::Status failed;  // What the reader was told last.
+};
+
+BodyStream::BodyStream(std::unique_ptr<State> state)
+    : state_(std::move(state)) {}
+BodyStream::BodyStream(BodyStream&&) noexcept = default;
+BodyStream& BodyStream::operator=(BodyStream&&) noexcept = default;
+BodyStream::~BodyStream() = default;
+
+const ClientResponse& BodyStream::head() const {
+  return state_->transfer.response;
+}
+
+Task<absl::StatusOr<BodyStream>> HttpClient::Impl::Open(
+    std::shared_ptr<Impl> impl, ClientRequest request) {
+  CO_RETURN_IF_ERROR(Check(request));
+  const auto end = steady_clock::now() + request.timeout;
+  auto state =
+      std::make_unique<BodyStream::State>(std::move(impl), std::move(request));
+  Transfer& transfer = state->transfer;
+  transfer.inflow = std::make_unique<Inflow>();
+  if (!transfer.impl->Add(transfer)) {
+    co_return absl::ResourceExhaustedError("http: no handle");
+  }
+  Inflow& inflow = *transfer.inflow;
+  while (!inflow.began && !inflow.ended) {
+    const bool in_time =
+        co_await inflow.changed.Wait(end - steady_clock::now());
+    if (!in_time && !inflow.began && !inflow.ended) {
+      co_return absl::DeadlineExceededError("http: no answer in time");
+    }
+  }
+  if (!inflow.began) CO_RETURN_IF_ERROR(transfer.status());
+  co_return BodyStream(std::move(state));
+}
+
+Task<absl::StatusOr<std::string>> BodyStream::Read(
+    std::chrono::milliseconds idle) {
+  CO_RETURN_IF_ERROR(state_->failed);
+  HttpClient::Impl::Transfer& transfer = state_->transfer;
+  Inflow& inflow = *transfer.inflow;
+  while (inflow.bytes.empty() && !inflow.ended) {
+    if (!co_await inflow.changed.Wait(idle) && inflow.bytes.empty() &&
+        !inflow.ended) {
+      co_return state_->failed =
+          absl::DeadlineExceededError("http: the body stopped coming");
+    }
+  }
+  if (inflow.bytes.empty()) {
+    state_->failed = transfer.status();
+    CO_RETURN_IF_ERROR(state_->failed);
+    co_return std::string();
+  }
+  std::string piece = inflow.bytes.substr(0, kMaxPiece);
+  inflow.bytes.erase(0, piece.size());
+  if (inflow.held_up && transfer.easy != nullptr &&
+      inflow.bytes.size() <= kWindow / 2) {
+    inflow.held_up = false;
+    // May call OnBody in here.
+    curl_easy_pause(transfer.easy, CURLPAUSE_CONT);
+  }
+  co_return piece;
 }
 
 bool HttpClient::Impl::Add(Transfer& transfer) {
@@ -322,7 +422,8 @@ void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   const long timeout = static_cast<long>(request.timeout.count());
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout);
+  // A stream takes as long as its reader; Open and Read limit the waiting.
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, transfer.inflow ? 0L : timeout);
   curl_easy_setopt(
       easy, CURLOPT_CONNECTTIMEOUT_MS,
       std::min(timeout, static_cast<long>(options_.connect_timeout.count())));
@@ -468,7 +569,12 @@ void HttpClient::Impl::Act(curl_socket_t fd, int action) {
     curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &number);
     transfer.nothing_sent = number == 0;
     Remove(transfer);  // `message` ends here.
-    transfer.finished.Resume();
+    if (transfer.inflow) {
+      transfer.inflow->ended = true;
+      transfer.inflow->changed.Notify();
+    } else {
+      transfer.finished.Resume();
+    }
   }
 }
 
@@ -497,6 +603,7 @@ size_t HttpClient::Impl::OnHeader(char* data, size_t, size_t size,
 size_t HttpClient::Impl::OnBody(char* data, size_t, size_t size,
                                 void* transfer) {
   Transfer& self = *static_cast<Transfer*>(transfer);
+  if (self.inflow) return self.Receive({data, size});
   if (self.request.discard_body) {
     self.discarded_bytes += size;
     self.cut_off = self.discarded_bytes > self.request.max_response_bytes;
@@ -508,6 +615,22 @@ size_t HttpClient::Impl::OnBody(char* data, size_t, size_t size,
   }
   self.response.body.append(data, size);
   return size;
+}
+
+size_t HttpClient::Impl::Transfer::Receive(std::string_view bytes) {
+  if (!inflow->began) {
+    inflow->began = true;
+    long number = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &number);
+    response.status = static_cast<int>(number);
+  }
+  if (inflow->bytes.size() + bytes.size() > BodyStream::kWindow) {
+    inflow->held_up = true;  // curl keeps these bytes and brings them again.
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  inflow->bytes.append(bytes);
+  inflow->changed.Notify();
+  return bytes.size();
 }
 
 size_t HttpClient::Impl::OnRead(char* out, size_t, size_t size,

@@ -41,6 +41,35 @@ struct ClientResponse {
   std::string_view Header(std::string_view name) const;
 };
 
+// An answer whose body is still coming. On the loop's thread; the stream may
+// outlive the client. Letting it go breaks the connection off.
+class BodyStream {
+ public:
+  // What may wait here for its reader. The sender is held up by TCP then.
+  static constexpr size_t kWindow = 256 * 1024;
+  // At most this much at a time.
+  static constexpr size_t kMaxPiece = 64 * 1024;
+
+  BodyStream(BodyStream&&) noexcept;
+  BodyStream& operator=(BodyStream&&) noexcept;
+  ~BodyStream();
+
+  // Status and headers; its body is empty.
+  const ClientResponse& head() const;
+  // The next bytes, "" after the last. Waits at most `idle` for them: the
+  // sender may take as long as it likes as long as it goes on, and the time
+  // that the reader takes is not counted. Errors as of Send; UNAVAILABLE also
+  // for a body that ends too early. Nothing can be read after an error. One
+  // Read at a time.
+  Task<absl::StatusOr<std::string>> Read(std::chrono::milliseconds idle);
+
+ private:
+  friend class HttpClient;
+  struct State;
+  explicit BodyStream(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
 // Connections are kept and reused per origin. Redirects are answers, not
 // followed; no cookies, no proxies from the environment, no compressed
 // answers, TLS 1.2 or later with certificates verified. The target goes out
@@ -76,7 +105,13 @@ class HttpClient {
   // A coroutine that is destroyed takes its request with it.
   Task<absl::StatusOr<ClientResponse>> Send(ClientRequest request);
 
+  // The same for an answer that is passed on as it comes, never whole in
+  // memory. `timeout` is for what comes before the first byte of the body;
+  // `max_response_bytes` means nothing.
+  Task<absl::StatusOr<BodyStream>> Open(ClientRequest request);
+
  private:
+  friend class BodyStream;
   class Impl;
   std::shared_ptr<Impl> impl_;
 };
