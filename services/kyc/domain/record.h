@@ -35,35 +35,35 @@ std::optional<Outcome> ParseOutcome(std::string_view name);
 
 struct Decision {
   Outcome outcome = Outcome::kReset;
-  int64_t time_ms = 0; // The provider's clock, epoch milliseconds.
-  std::string level;   // The level it was made at.
+  int64_t time_ms = 0;  // The provider's clock, epoch milliseconds.
+  std::string level;    // The level it was made at.
 
-  bool operator==(const Decision &) const = default;
+  bool operator==(const Decision&) const = default;
 };
 
 // Something that began without a provider time: the user's upload or submit
 // here, or a higher attempt seen by a poll.
 struct Activity {
-  int64_t attempt = 0;  // The attempt a poll showed; 0: the user acted here.
-  int64_t after_ms = 0; // The newest provider time known when it began: its
-                        // place among the provider's events.
+  int64_t attempt = 0;   // The attempt a poll showed; 0: the user acted here.
+  int64_t after_ms = 0;  // The newest provider time known when it began: its
+                         // place among the provider's events.
 
-  bool operator==(const Activity &) const = default;
+  bool operator==(const Activity&) const = default;
 };
 
 // One user's record. Stored as a Redis hash; every change raises `version`
 // by one. Times are epoch milliseconds.
 struct Record {
   std::string user_id;
-  uint64_t version = 0; // 0: never stored.
+  uint64_t version = 0;  // 0: never stored.
 
   // What callers see; always DeriveState() of the fields below.
   State state = State::kPending;
 
-  std::string applicant_id; // Empty: no applicant known.
+  std::string applicant_id;    // Empty: no applicant known.
   // The newest provider event that linked or unlinked an applicant.
   int64_t link_ms = 0;
-  std::string required_level; // Pinned with the applicant; empty before.
+  std::string required_level;  // Pinned with the applicant; empty before.
   // On whose behalf the user was verified: pinned with the level, or by the
   // first caller after that who names one. Empty: nobody did.
   Tenant tenant;
@@ -99,14 +99,14 @@ struct Record {
   // Head of the audit chain: SHA-256 in hex of the last entry; empty before.
   std::string audit_head;
 
-  bool operator==(const Record &) const = default;
+  bool operator==(const Record&) const = default;
 };
 
 // What callers may see: a time or a reason only in the state it belongs to.
-std::optional<int64_t> VisibleVerifiedAt(const Record &record);
-std::optional<int64_t> VisibleRejectedAt(const Record &record);
-std::string_view VisibleReason(const Record &record); // Empty: none.
+std::optional<int64_t> VisibleVerifiedAt(const Record& record);
+std::optional<int64_t> VisibleRejectedAt(const Record& record);
+std::string_view VisibleReason(const Record& record);  // Empty: none.
 
-} // namespace kyc::domain
+}  // namespace kyc::domain
 
-#endif // KYC_SERVICES_KYC_DOMAIN_RECORD_H_
+#endif  // KYC_SERVICES_KYC_DOMAIN_RECORD_H_

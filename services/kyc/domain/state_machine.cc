@@ -41,8 +41,7 @@ constexpr std::array<Row, kEventKindCount> kTable = {{
 
 constexpr bool TableIsInOrder() {
   for (int i = 0; i < kEventKindCount; ++i) {
-    if (static_cast<int>(kTable[i].kind) != i)
-      return false;
+    if (static_cast<int>(kTable[i].kind) != i) return false;
   }
   return true;
 }
@@ -50,36 +49,36 @@ static_assert(TableIsInOrder(), "rows stand in the order of EventKind");
 
 std::optional<Outcome> OutcomeOf(EventKind kind) {
   switch (kind) {
-  case EventKind::kApproved:
-    return Outcome::kApproved;
-  case EventKind::kRetryRequested:
-    return Outcome::kRetry;
-  case EventKind::kRejected:
-    return Outcome::kRejected;
-  case EventKind::kReset:
-    return Outcome::kReset;
-  default:
-    return std::nullopt;
+    case EventKind::kApproved:
+      return Outcome::kApproved;
+    case EventKind::kRetryRequested:
+      return Outcome::kRetry;
+    case EventKind::kRejected:
+      return Outcome::kRejected;
+    case EventKind::kReset:
+      return Outcome::kReset;
+    default:
+      return std::nullopt;
   }
 }
 
 EventKind KindOf(Outcome outcome) {
   switch (outcome) {
-  case Outcome::kApproved:
-    return EventKind::kApproved;
-  case Outcome::kRetry:
-    return EventKind::kRetryRequested;
-  case Outcome::kRejected:
-    return EventKind::kRejected;
-  case Outcome::kReset:
-    return EventKind::kReset;
+    case Outcome::kApproved:
+      return EventKind::kApproved;
+    case Outcome::kRetry:
+      return EventKind::kRetryRequested;
+    case Outcome::kRejected:
+      return EventKind::kRejected;
+    case Outcome::kReset:
+      return EventKind::kReset;
   }
   return EventKind::kReset;
 }
 
 // The state that follows from what a record holds: its decision, then
 // whatever is known to have come after it, each through the table.
-State DeriveState(const Record &record) {
+State DeriveState(const Record& record) {
   State state = State::kPending;
   int64_t after = 0;
   if (record.decision) {
@@ -104,8 +103,8 @@ State DeriveState(const Record &record) {
   }
   std::stable_sort(
       later.begin(), later.end(),
-      [](const Later &a, const Later &b) { return a.time_ms < b.time_ms; });
-  for (const Later &each : later) {
+      [](const Later& a, const Later& b) { return a.time_ms < b.time_ms; });
+  for (const Later& each : later) {
     const bool is_activity = each.kind == EventKind::kActivity ||
                              each.kind == EventKind::kNewAttempt;
     if (each.time_ms > after || (is_activity && each.time_ms >= after)) {
@@ -115,7 +114,7 @@ State DeriveState(const Record &record) {
   return state;
 }
 
-void ApplyDecision(Record &record, const Event &event, Outcome outcome) {
+void ApplyDecision(Record& record, const Event& event, Outcome outcome) {
   const Decision decision{outcome, *event.time_ms, event.level};
   const std::optional<Decision> held = std::move(record.decision);
   record.decision = decision;
@@ -130,8 +129,7 @@ void ApplyDecision(Record &record, const Event &event, Outcome outcome) {
                            held->level == decision.level;
   if (same_answer) {
     // The times of an answer are those of its first arrival.
-    if (!event.reason.empty())
-      record.reject_reason = event.reason;
+    if (!event.reason.empty()) record.reject_reason = event.reason;
     return;
   }
   record.verified_at_ms.reset();
@@ -141,14 +139,12 @@ void ApplyDecision(Record &record, const Event &event, Outcome outcome) {
     record.verified_at_ms = event.time_ms;
     return;
   }
-  if (outcome == Outcome::kRejected)
-    record.rejected_at_ms = event.time_ms;
-  if (outcome != Outcome::kReset)
-    record.reject_reason = event.reason;
+  if (outcome == Outcome::kRejected) record.rejected_at_ms = event.time_ms;
+  if (outcome != Outcome::kReset) record.reject_reason = event.reason;
 }
 
 // Whether (time, rank) of the event is beyond what the record holds.
-bool IsNewer(const Record &record, int64_t time_ms, Outcome outcome) {
+bool IsNewer(const Record& record, int64_t time_ms, Outcome outcome) {
   return !record.decision ||
          std::tuple(time_ms, outcome) >
              std::tuple(record.decision->time_ms, record.decision->outcome);
@@ -172,9 +168,8 @@ void ApplyDecisionBetween(Record& record, const Event& event, Outcome outcome) {
 // An event names the applicant it is about; the newest one counts. What the
 // provider answers when asked is the present. An event without a time may be
 // old: it replaces no link.
-void LinkApplicant(const Event &event, Record &record) {
-  if (event.applicant_id.empty())
-    return;
+void LinkApplicant(const Event& event, Record& record) {
+  if (event.applicant_id.empty()) return;
   if (event.asked) {
     record.applicant_id = event.applicant_id;
   } else if (event.time_ms && *event.time_ms > record.link_ms) {
@@ -185,19 +180,18 @@ void LinkApplicant(const Event &event, Record &record) {
   }
 }
 
-void UnlinkApplicant(const Event &event, Record &record) {
+void UnlinkApplicant(const Event& event, Record& record) {
   const bool another = !record.applicant_id.empty() &&
                        !event.applicant_id.empty() &&
                        record.applicant_id != event.applicant_id;
-  if (another || event.time_ms.value_or(0) <= record.link_ms)
-    return;
+  if (another || event.time_ms.value_or(0) <= record.link_ms) return;
   record.applicant_id.clear();
   record.link_ms = *event.time_ms;
 }
 
-} // namespace
+}  // namespace
 
-int64_t NewestProviderTime(const Record &record) {
+int64_t NewestProviderTime(const Record& record) {
   return std::max({record.decision ? record.decision->time_ms : 0,
                    record.progress_ms, record.partial_approval_ms});
 }
@@ -210,23 +204,23 @@ State Next(State state, EventKind kind) {
   return kTable[static_cast<int>(kind)].next[static_cast<int>(state)];
 }
 
-const std::string &Levels::Required(Mode mode) const {
+const std::string& Levels::Required(Mode mode) const {
   switch (mode) {
-  case Mode::kHybrid:
-    return liveness;
-  case Mode::kDocumentOnly:
-    return document_only;
-  case Mode::kWebsdk:
-    break;
+    case Mode::kHybrid:
+      return liveness;
+    case Mode::kDocumentOnly:
+      return document_only;
+    case Mode::kWebsdk:
+      break;
   }
   return websdk;
 }
 
-const std::string &Levels::Initial(Mode mode) const {
+const std::string& Levels::Initial(Mode mode) const {
   return mode == Mode::kHybrid ? hybrid : Required(mode);
 }
 
-const std::string &Levels::InitialFor(const std::string &required) const {
+const std::string& Levels::InitialFor(const std::string& required) const {
   const bool is_hybrid = !hybrid.empty() && required == liveness &&
                          liveness != websdk && liveness != document_only;
   return is_hybrid ? hybrid : required;
@@ -237,7 +231,7 @@ bool Levels::IsConfigured(std::string_view level) const {
                             level == document_only || level == liveness);
 }
 
-Transition Apply(const Record &record, const Event &event) {
+Transition Apply(const Record& record, const Event& event) {
   Record next = record;
   const std::optional<Outcome> outcome = OutcomeOf(event.kind);
   const int64_t time_ms = event.time_ms.value_or(0);
@@ -249,38 +243,39 @@ Transition Apply(const Record &record, const Event &event) {
     }
   } else {
     switch (event.kind) {
-    case EventKind::kActivity:
-    case EventKind::kNewAttempt:
-      if (Next(record.state, event.kind) != record.state) {
-        next.activity =
-            Activity{event.kind == EventKind::kActivity
-                         ? 0
-                         : std::max<int64_t>(event.attempt.value_or(1), 1),
-                     NewestProviderTime(record)};
+      case EventKind::kActivity:
+      case EventKind::kNewAttempt:
+        if (Next(record.state, event.kind) != record.state) {
+          next.activity =
+              Activity{event.kind == EventKind::kActivity
+                           ? 0
+                           : std::max<int64_t>(event.attempt.value_or(1), 1),
+                       NewestProviderTime(record)};
+        }
+        break;
+      case EventKind::kProgress:
+      case EventKind::kAwaitingUser: {
+        // Of two signs at one time the one that asks the user to act counts.
+        const bool awaits = event.kind == EventKind::kAwaitingUser;
+        if (std::tuple(time_ms, awaits) >
+            std::tuple(record.progress_ms, record.awaiting_user)) {
+          next.progress_ms = time_ms;
+          next.awaiting_user = awaits;
+        }
+        break;
       }
-      break;
-    case EventKind::kProgress:
-    case EventKind::kAwaitingUser: {
-      // Of two signs at one time the one that asks the user to act counts.
-      const bool awaits = event.kind == EventKind::kAwaitingUser;
-      if (std::tuple(time_ms, awaits) >
-          std::tuple(record.progress_ms, record.awaiting_user)) {
-        next.progress_ms = time_ms;
-        next.awaiting_user = awaits;
-      }
-      break;
-    }
-    case EventKind::kPartialApproval:
-      next.partial_approval_ms = std::max(record.partial_approval_ms, time_ms);
-      break;
-    case EventKind::kUnknownLevel:
-      next.unknown_level_ms = std::max(record.unknown_level_ms, time_ms);
-      break;
-    case EventKind::kApplicantRemoved:
-      UnlinkApplicant(event, next);
-      break;
-    default:
-      break;
+      case EventKind::kPartialApproval:
+        next.partial_approval_ms =
+            std::max(record.partial_approval_ms, time_ms);
+        break;
+      case EventKind::kUnknownLevel:
+        next.unknown_level_ms = std::max(record.unknown_level_ms, time_ms);
+        break;
+      case EventKind::kApplicantRemoved:
+        UnlinkApplicant(event, next);
+        break;
+      default:
+        break;
     }
   }
   if (event.kind != EventKind::kApplicantRemoved) {
@@ -291,12 +286,11 @@ Transition Apply(const Record &record, const Event &event) {
     next.first_name.clear();
     next.last_names.clear();
   }
-  if (next == record)
-    return {Effect::kStale, record};
+  if (next == record) return {Effect::kStale, record};
   return {Effect::kApplied, std::move(next)};
 }
 
-EventKind ClassifyApproval(const Record &record, const Levels &levels,
+EventKind ClassifyApproval(const Record& record, const Levels& levels,
                            std::string_view level) {
   if (!level.empty() && level == record.required_level) {
     return EventKind::kApproved;
@@ -305,25 +299,23 @@ EventKind ClassifyApproval(const Record &record, const Levels &levels,
                                     : EventKind::kUnknownLevel;
 }
 
-EventKind ClassifyRefusal(const Record &record, const Levels &levels,
+EventKind ClassifyRefusal(const Record& record, const Levels& levels,
                           EventKind refusal, std::string_view level) {
   const bool counts = levels.IsConfigured(level) ||
                       (!level.empty() && level == record.required_level);
   return counts ? refusal : EventKind::kUnknownLevel;
 }
 
-bool Pin(Record &record, std::string_view required_level) {
-  if (!record.required_level.empty() || required_level.empty())
-    return false;
+bool Pin(Record& record, std::string_view required_level) {
+  if (!record.required_level.empty() || required_level.empty()) return false;
   record.required_level = required_level;
   return true;
 }
 
-bool PinTenant(Record &record, const Tenant &tenant) {
-  if (record.tenant != Tenant() || !CheckTenant(tenant).ok())
-    return false;
+bool PinTenant(Record& record, const Tenant& tenant) {
+  if (record.tenant != Tenant() || !CheckTenant(tenant).ok()) return false;
   record.tenant = tenant;
   return true;
 }
 
-} // namespace kyc::domain
+}  // namespace kyc::domain

@@ -8,26 +8,25 @@ namespace {
 // What a webhook says was decided; empty: nothing.
 std::string_view DecisionOf(domain::EventKind kind) {
   switch (kind) {
-  case domain::EventKind::kApproved:
-    return domain::OutcomeName(domain::Outcome::kApproved);
-  case domain::EventKind::kRetryRequested:
-    return domain::OutcomeName(domain::Outcome::kRetry);
-  case domain::EventKind::kRejected:
-    return domain::OutcomeName(domain::Outcome::kRejected);
-  case domain::EventKind::kReset:
-    return domain::OutcomeName(domain::Outcome::kReset);
-  default:
-    return {};
+    case domain::EventKind::kApproved:
+      return domain::OutcomeName(domain::Outcome::kApproved);
+    case domain::EventKind::kRetryRequested:
+      return domain::OutcomeName(domain::Outcome::kRetry);
+    case domain::EventKind::kRejected:
+      return domain::OutcomeName(domain::Outcome::kRejected);
+    case domain::EventKind::kReset:
+      return domain::OutcomeName(domain::Outcome::kReset);
+    default:
+      return {};
   }
 }
 
-} // namespace
+}  // namespace
 
-std::optional<store::RecordStore::Change>
-Changed(const domain::Record &before, domain::Record after,
-        const domain::Event &event, const async::CallContext &context) {
-  if (after == before)
-    return std::nullopt;
+std::optional<store::RecordStore::Change> Changed(
+    const domain::Record& before, domain::Record after,
+    const domain::Event& event, const async::CallContext& context) {
+  if (after == before) return std::nullopt;
   store::RecordStore::Change change;
   change.audit.actor = event.source;
   change.audit.action = domain::EventKindName(event.kind);
@@ -43,9 +42,9 @@ Changed(const domain::Record &before, domain::Record after,
   return change;
 }
 
-domain::Event EventOf(const provider::sumsub::WebhookEvent &webhook,
-                      const domain::Record &record,
-                      const domain::Levels &levels, std::string event_id) {
+domain::Event EventOf(const provider::sumsub::WebhookEvent& webhook,
+                      const domain::Record& record,
+                      const domain::Levels& levels, std::string event_id) {
   domain::Event event;
   event.kind = webhook.kind;
   if (webhook.kind == domain::EventKind::kApproved) {
@@ -66,4 +65,4 @@ domain::Event EventOf(const provider::sumsub::WebhookEvent &webhook,
   return event;
 }
 
-} // namespace kyc::server
+}  // namespace kyc::server

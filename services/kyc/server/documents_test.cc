@@ -37,7 +37,7 @@ constexpr char kRedFinal[] =
     R"("reviewAnswer":"RED","reviewRejectType":"FINAL")";
 
 class DocumentsTest : public ::testing::Test {
-protected:
+ protected:
   explicit DocumentsTest(domain::Levels levels = {.websdk = "full"}) {
     config_.levels = std::move(levels);
     config_.steps = *domain::OnboardingSteps::Parse(
@@ -48,7 +48,8 @@ protected:
   }
   ~DocumentsTest() override { runtime_.Stop(); }
 
-  template <typename Make> auto Run(Make make) {
+  template <typename Make>
+  auto Run(Make make) {
     using T = typename decltype(make())::value_type;
     auto promise = std::make_shared<std::promise<T>>();
     runtime_.loop(0).Post([this, make = std::move(make), promise] {
@@ -97,8 +98,8 @@ protected:
   domain::Record Stored() {
     return *Run([this] { return store_.Load("u"); });
   }
-  void Send(const std::string &type, const std::string &time,
-            const std::string &answer = {}) {
+  void Send(const std::string& type, const std::string& time,
+            const std::string& answer = {}) {
     const std::string body =
         R"({"applicantId":"app_u","externalUserId":"u","levelName":"full",)"
         R"("reviewStatus":"completed","type":")" +
@@ -108,10 +109,10 @@ protected:
                   return engine_->ApplySumsubEvent({}, body, "1-0");
                 }).ok());
   }
-  void Approve(const std::string &time = "2026-01-01 00:00:05.000") {
+  void Approve(const std::string& time = "2026-01-01 00:00:05.000") {
     Send("applicantReviewed", time, kGreen);
   }
-  static void WaitFor(const std::function<bool()> &done) {
+  static void WaitFor(const std::function<bool()>& done) {
     const auto end = steady_clock::now() + seconds(10);
     while (!done() && steady_clock::now() < end) {
       std::this_thread::sleep_for(milliseconds(5));
@@ -129,13 +130,13 @@ protected:
 };
 
 class HybridDocumentsTest : public DocumentsTest {
-protected:
+ protected:
   HybridDocumentsTest()
       : DocumentsTest(
             {.websdk = "full", .hybrid = "docs", .liveness = "live"}) {}
 };
 
-void ExpectReason(const absl::Status &status, v1::ErrorReason reason) {
+void ExpectReason(const absl::Status& status, v1::ErrorReason reason) {
   EXPECT_EQ(base::ReasonOf(status), reason) << status;
 }
 
@@ -161,7 +162,7 @@ TEST_F(DocumentsTest, AnUploadGoesToTheApplicantAndStartsTheVerification) {
   ASSERT_TRUE(uploaded.ok()) << uploaded.status();
   EXPECT_EQ(uploaded->image_id, "img_1");
   ASSERT_EQ(provider_.uploads.size(), 1u);
-  const FakeProvider::Upload &upload = provider_.uploads[0];
+  const FakeProvider::Upload& upload = provider_.uploads[0];
   EXPECT_EQ(upload.applicant_id, "app_u");
   EXPECT_EQ(upload.metadata, (domain::DocumentMetadata{"PASSPORT", "GBR", ""}));
   EXPECT_EQ(upload.type, domain::FileType::kPng);
@@ -177,7 +178,7 @@ TEST_F(DocumentsTest, AnUploadGoesToTheApplicantAndStartsTheVerification) {
 
 TEST_F(DocumentsTest, UploadsThatFail) {
   CreateApplicant();
-  for (const absl::Status &fault :
+  for (const absl::Status& fault :
        {absl::UnavailableError("x"), absl::DeadlineExceededError("x"),
         absl::ResourceExhaustedError("x"), absl::InvalidArgumentError("x"),
         absl::FailedPreconditionError("x")}) {
@@ -228,7 +229,7 @@ TEST_F(DocumentsTest, SubmitNeedsDocumentsForEveryStep) {
 
 TEST_F(DocumentsTest, WhatIsSubmittedAlreadyNeedsNoDocuments) {
   CreateApplicant();
-  domain::Poll &review = provider_.applicants["u"];
+  domain::Poll& review = provider_.applicants["u"];
   review.review = domain::Poll::Review::kCompleted;
   review.answer = domain::EventKind::kRetryRequested;
   ExpectReason(Submit().status(), v1::ERROR_REASON_NOT_READY_FOR_SUBMISSION);
@@ -247,7 +248,7 @@ TEST_F(DocumentsTest, WhatIsSubmittedAlreadyNeedsNoDocuments) {
 TEST_F(HybridDocumentsTest, AnUploadFindsTheDocumentsLevelUnlessItIsDecided) {
   using Review = domain::Poll::Review;
   CreateApplicant(domain::Mode::kHybrid);
-  domain::Poll &review = provider_.applicants["u"];
+  domain::Poll& review = provider_.applicants["u"];
   EXPECT_EQ(review.level, "docs");
   EXPECT_TRUE(Upload().ok());
   EXPECT_TRUE(provider_.moves.empty());
@@ -263,7 +264,7 @@ TEST_F(HybridDocumentsTest, AnUploadFindsTheDocumentsLevelUnlessItIsDecided) {
       {Review::kCompleted, domain::EventKind::kRejected, false},
       {Review::kInProgress, std::nullopt, false},
   };
-  for (const auto &each : cases) {
+  for (const auto& each : cases) {
     review.level = "live";
     review.review = each.review;
     review.answer = each.answer;
@@ -280,7 +281,7 @@ TEST_F(DocumentsTest, SubmitGoesOnWithoutTheLookup) {
   // The lookup has a part of the time only.
   EXPECT_GT(provider_.submit_deadline - provider_.lookup_deadline, seconds(2));
   EXPECT_LT(provider_.submit_deadline, steady_clock::now() + seconds(5));
-  for (const absl::Status &fault :
+  for (const absl::Status& fault :
        {FakeProvider::Incomplete(), absl::FailedPreconditionError("x"),
         absl::UnavailableError("x"), absl::DeadlineExceededError("x")}) {
     provider_.submit_fault = fault;
@@ -346,8 +347,7 @@ TEST_F(DocumentsTest, ManyWhoAskAtOnceShareOneQuestion) {
     all.push_back(
         std::async(std::launch::async, [this] { return GetDetails(true); }));
   }
-  for (auto &each : all)
-    EXPECT_TRUE(each.get().ok());
+  for (auto& each : all) EXPECT_TRUE(each.get().ok());
   EXPECT_EQ(provider_.details_reads, 1);
 }
 
@@ -355,10 +355,10 @@ TEST_F(DocumentsTest, TheCacheIsBounded) {
   Names names(store_, provider_, {});
   Details details(store_, provider_, names,
                   {.cache_ttl = milliseconds(100), .cache_entries = 2});
-  const auto ask = [&](const std::string &user) {
+  const auto ask = [&](const std::string& user) {
     return Run([&, user] { return details.Get({}, user, false); }).ok();
   };
-  for (const char *user : {"a", "b", "c"}) {
+  for (const char* user : {"a", "b", "c"}) {
     ASSERT_TRUE(Run([this, user] {
                   return engine_->CreateApplicant(
                       {}, user,
@@ -367,7 +367,7 @@ TEST_F(DocumentsTest, TheCacheIsBounded) {
     EXPECT_TRUE(ask(user));
   }
   EXPECT_EQ(provider_.details_reads, 3);
-  EXPECT_TRUE(ask("a")); // The first to come was the first to go.
+  EXPECT_TRUE(ask("a"));  // The first to come was the first to go.
   EXPECT_EQ(provider_.details_reads, 4);
   const auto full = steady_clock::now();
   std::this_thread::sleep_until(full + milliseconds(110));
@@ -426,7 +426,7 @@ TEST_F(DocumentsTest, WhoSeesTheApprovalSeesTheName) {
 TEST_F(DocumentsTest, APolledApprovalBringsTheNameToo) {
   CreateApplicant();
   provider_.person = FakeProvider::Person("Jane", "Smith");
-  domain::Poll &poll = provider_.applicants["u"];
+  domain::Poll& poll = provider_.applicants["u"];
   poll.review = domain::Poll::Review::kCompleted;
   poll.answer = domain::EventKind::kApproved;
   poll.review_time_ms = 1767225600000;
@@ -450,7 +450,7 @@ TEST_F(DocumentsTest, AProviderThatFailsDelaysTheNameAlone) {
 
 TEST_F(DocumentsTest, NamesAreTriedAgainWithPausesAndNotForEver) {
   CreateApplicant();
-  Approve(); // The engine's own attempts are a second apart.
+  Approve();  // The engine's own attempts are a second apart.
   WaitFor([this] { return provider_.person_reads == 1; });
   Names names(store_, provider_,
               {.first_pause = milliseconds(10),
@@ -462,14 +462,14 @@ TEST_F(DocumentsTest, NamesAreTriedAgainWithPausesAndNotForEver) {
   };
   want();
   WaitFor([this] { return provider_.person_reads == 4; });
-  want(); // At rest.
+  want();  // At rest.
   std::this_thread::sleep_for(milliseconds(30));
   EXPECT_EQ(provider_.person_reads, 4);
   std::this_thread::sleep_for(milliseconds(150));
   provider_.person = FakeProvider::Person("", "Smith");
   want();
   WaitFor([this] { return Stored().last_names == "Smith"; });
-  runtime_.Stop(); // Before `names` goes.
+  runtime_.Stop();  // Before `names` goes.
 }
 
 TEST_F(DocumentsTest, ANameOfWhoIsNoLongerApprovedIsNotStored) {
@@ -484,5 +484,5 @@ TEST_F(DocumentsTest, ANameOfWhoIsNoLongerApprovedIsNotStored) {
   EXPECT_EQ(Stored().state, State::kRejected);
 }
 
-} // namespace
-} // namespace kyc::server
+}  // namespace
+}  // namespace kyc::server

@@ -22,16 +22,16 @@ using async::Task;
 constexpr int kMaxBatch = 1000;
 
 // The mode of a caller is that of its environment.
-Caller CallerOf(CallContext context, ModeResolver &modes,
-                const v1::Tenant &tenant) {
+Caller CallerOf(CallContext context, ModeResolver& modes,
+                const v1::Tenant& tenant) {
   return {TenantOf(tenant), [context, &modes, tenant = TenantOf(tenant)] {
             return modes.ToPin(context, tenant);
           }};
 }
 
 Task<absl::Status> CreateApplicant(CallContext context, Engines::Home home,
-                                   const v1::CreateApplicantRequest &request,
-                                   v1::CreateApplicantResponse *response) {
+                                   const v1::CreateApplicantRequest& request,
+                                   v1::CreateApplicantResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   CO_ASSIGN_OR_RETURN(VerificationEngine::ApplicantResult result,
                       co_await home.engine.CreateApplicant(
@@ -42,10 +42,10 @@ Task<absl::Status> CreateApplicant(CallContext context, Engines::Home home,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status>
-CreateAccessToken(CallContext context, Engines::Home home,
-                  const v1::CreateAccessTokenRequest &request,
-                  v1::CreateAccessTokenResponse *response) {
+Task<absl::Status> CreateAccessToken(
+    CallContext context, Engines::Home home,
+    const v1::CreateAccessTokenRequest& request,
+    v1::CreateAccessTokenResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   const bool liveness =
       request.scope() == v1::CreateAccessTokenRequest::SCOPE_LIVENESS;
@@ -58,9 +58,9 @@ CreateAccessToken(CallContext context, Engines::Home home,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> BatchGetStatus(VerificationEngine &engine,
-                                  const v1::BatchGetStatusRequest &request,
-                                  v1::BatchGetStatusResponse *response) {
+Task<absl::Status> BatchGetStatus(VerificationEngine& engine,
+                                  const v1::BatchGetStatusRequest& request,
+                                  v1::BatchGetStatusResponse* response) {
   if (request.requests_size() > kMaxBatch) {
     co_return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
                           "a batch holds at most 1000 requests");
@@ -68,8 +68,8 @@ Task<absl::Status> BatchGetStatus(VerificationEngine &engine,
   std::vector<std::string> user_ids;
   user_ids.reserve(request.requests_size());
   // A wrong id fails its own item; the others are read.
-  for (const v1::GetStatusRequest &item : request.requests()) {
-    auto *result = response->add_results();
+  for (const v1::GetStatusRequest& item : request.requests()) {
+    auto* result = response->add_results();
     if (absl::Status valid = CheckUserId(item.user_id()); !valid.ok()) {
       *result->mutable_error() = async::ToRpcStatus(valid);
     } else {
@@ -81,10 +81,9 @@ Task<absl::Status> BatchGetStatus(VerificationEngine &engine,
   const auto took = std::chrono::steady_clock::now() - start;
   size_t next = 0;
   for (int i = 0; i < response->results_size(); ++i) {
-    auto &result = *response->mutable_results(i);
-    if (result.has_error())
-      continue;
-    const absl::StatusOr<domain::Record> &record = records[next++];
+    auto& result = *response->mutable_results(i);
+    if (result.has_error()) continue;
+    const absl::StatusOr<domain::Record>& record = records[next++];
     const std::chrono::milliseconds limit(request.requests(i).timeout_ms());
     if (limit.count() > 0 && took > limit) {
       *result.mutable_error() =
@@ -99,9 +98,9 @@ Task<absl::Status> BatchGetStatus(VerificationEngine &engine,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> GetStatus(VerificationEngine &engine,
-                             const v1::GetStatusRequest &request,
-                             v1::Verification *response) {
+Task<absl::Status> GetStatus(VerificationEngine& engine,
+                             const v1::GetStatusRequest& request,
+                             v1::Verification* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   std::vector<std::string> batch_of_one = {request.user_id()};
   auto records = co_await engine.GetStatuses(std::move(batch_of_one));
@@ -111,9 +110,9 @@ Task<absl::Status> GetStatus(VerificationEngine &engine,
 }
 
 Task<absl::Status> RefreshStatus(CallContext context,
-                                 VerificationEngine &engine,
-                                 const v1::RefreshStatusRequest &request,
-                                 v1::Verification *response) {
+                                 VerificationEngine& engine,
+                                 const v1::RefreshStatusRequest& request,
+                                 v1::Verification* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   CO_ASSIGN_OR_RETURN(domain::Record record,
                       co_await engine.Refresh(context, request.user_id()));
@@ -121,9 +120,9 @@ Task<absl::Status> RefreshStatus(CallContext context,
   co_return absl::OkStatus();
 }
 
-Task<absl::Status> CheckVerified(VerificationEngine &engine,
-                                 const v1::CheckVerifiedRequest &request,
-                                 v1::CheckVerifiedResponse *response) {
+Task<absl::Status> CheckVerified(VerificationEngine& engine,
+                                 const v1::CheckVerifiedRequest& request,
+                                 v1::CheckVerifiedResponse* response) {
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   std::vector<std::string> batch_of_one = {request.user_id()};
   auto records = co_await engine.GetStatuses(std::move(batch_of_one));
@@ -136,12 +135,11 @@ Task<absl::Status> CheckVerified(VerificationEngine &engine,
   co_return absl::OkStatus();
 }
 
-} // namespace
+}  // namespace
 
-grpc::ServerUnaryReactor *
-KycService::CreateApplicant(grpc::CallbackServerContext *rpc,
-                            const v1::CreateApplicantRequest *request,
-                            v1::CreateApplicantResponse *response) {
+grpc::ServerUnaryReactor* KycService::CreateApplicant(
+    grpc::CallbackServerContext* rpc, const v1::CreateApplicantRequest* request,
+    v1::CreateApplicantResponse* response) {
   Engines::Home home = engines_.For(request->user_id());
   return async::RunUnary(rpc, home.loop, "KycService/CreateApplicant",
                          [home, request, response](CallContext context) {
@@ -150,10 +148,10 @@ KycService::CreateApplicant(grpc::CallbackServerContext *rpc,
                          });
 }
 
-grpc::ServerUnaryReactor *
-KycService::CreateAccessToken(grpc::CallbackServerContext *rpc,
-                              const v1::CreateAccessTokenRequest *request,
-                              v1::CreateAccessTokenResponse *response) {
+grpc::ServerUnaryReactor* KycService::CreateAccessToken(
+    grpc::CallbackServerContext* rpc,
+    const v1::CreateAccessTokenRequest* request,
+    v1::CreateAccessTokenResponse* response) {
   Engines::Home home = engines_.For(request->user_id());
   return async::RunUnary(rpc, home.loop, "KycService/CreateAccessToken",
                          [home, request, response](CallContext context) {
@@ -162,10 +160,9 @@ KycService::CreateAccessToken(grpc::CallbackServerContext *rpc,
                          });
 }
 
-grpc::ServerUnaryReactor *
-KycService::GetStatus(grpc::CallbackServerContext *rpc,
-                      const v1::GetStatusRequest *request,
-                      v1::Verification *response) {
+grpc::ServerUnaryReactor* KycService::GetStatus(
+    grpc::CallbackServerContext* rpc, const v1::GetStatusRequest* request,
+    v1::Verification* response) {
   Engines::Home home = engines_.For(request->user_id());
   return async::RunUnary(
       rpc, home.loop, "KycService/GetStatus",
@@ -174,10 +171,9 @@ KycService::GetStatus(grpc::CallbackServerContext *rpc,
       });
 }
 
-grpc::ServerUnaryReactor *
-KycService::BatchGetStatus(grpc::CallbackServerContext *rpc,
-                           const v1::BatchGetStatusRequest *request,
-                           v1::BatchGetStatusResponse *response) {
+grpc::ServerUnaryReactor* KycService::BatchGetStatus(
+    grpc::CallbackServerContext* rpc, const v1::BatchGetStatusRequest* request,
+    v1::BatchGetStatusResponse* response) {
   // Reads need no user's own loop: the first one's serves the whole batch.
   Engines::Home home = engines_.For(
       request->requests().empty() ? "" : request->requests(0).user_id());
@@ -188,10 +184,9 @@ KycService::BatchGetStatus(grpc::CallbackServerContext *rpc,
       });
 }
 
-grpc::ServerUnaryReactor *
-KycService::RefreshStatus(grpc::CallbackServerContext *rpc,
-                          const v1::RefreshStatusRequest *request,
-                          v1::Verification *response) {
+grpc::ServerUnaryReactor* KycService::RefreshStatus(
+    grpc::CallbackServerContext* rpc, const v1::RefreshStatusRequest* request,
+    v1::Verification* response) {
   Engines::Home home = engines_.For(request->user_id());
   return async::RunUnary(
       rpc, home.loop, "KycService/RefreshStatus",
@@ -200,21 +195,19 @@ KycService::RefreshStatus(grpc::CallbackServerContext *rpc,
       });
 }
 
-grpc::ServerWriteReactor<v1::Verification> *
-KycService::WatchStatus(grpc::CallbackServerContext *rpc,
-                        const v1::WatchStatusRequest *request) {
+grpc::ServerWriteReactor<v1::Verification>* KycService::WatchStatus(
+    grpc::CallbackServerContext* rpc, const v1::WatchStatusRequest* request) {
   return async::RunServerStream<v1::Verification>(
       rpc, watch_hub_.loop(), watch_hub_.streams(), "KycService/WatchStatus",
       [this, request](CallContext,
-                      async::StreamWriter<v1::Verification> &writer) {
+                      async::StreamWriter<v1::Verification>& writer) {
         return watch_hub_.Watch(*request, writer);
       });
 }
 
-grpc::ServerUnaryReactor *
-KycService::CheckVerified(grpc::CallbackServerContext *rpc,
-                          const v1::CheckVerifiedRequest *request,
-                          v1::CheckVerifiedResponse *response) {
+grpc::ServerUnaryReactor* KycService::CheckVerified(
+    grpc::CallbackServerContext* rpc, const v1::CheckVerifiedRequest* request,
+    v1::CheckVerifiedResponse* response) {
   Engines::Home home = engines_.For(request->user_id());
   return async::RunUnary(
       rpc, home.loop, "KycService/CheckVerified",
@@ -223,4 +216,4 @@ KycService::CheckVerified(grpc::CallbackServerContext *rpc,
       });
 }
 
-} // namespace kyc::server
+}  // namespace kyc::server

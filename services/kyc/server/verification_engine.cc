@@ -26,7 +26,7 @@ constexpr int kMaxPolls = 3;
 
 // What a failed provider call means to the sender of an event: send it again,
 // unless the provider will never take what we ask.
-absl::Status EventError(const absl::Status &status) {
+absl::Status EventError(const absl::Status& status) {
   if (absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status)) {
     return base::Error(v1::ERROR_REASON_INTERNAL);
   }
@@ -34,12 +34,12 @@ absl::Status EventError(const absl::Status &status) {
 }
 
 void CountEvent(std::string_view effect) {
-  static base::Counter *const applied =
+  static base::Counter* const applied =
       base::GetCounter("kyc_events_total", "Provider events by effect.",
                        {{"effect", "applied"}});
-  static base::Counter *const stale = base::GetCounter(
+  static base::Counter* const stale = base::GetCounter(
       "kyc_events_total", "Provider events by effect.", {{"effect", "stale"}});
-  static base::Counter *const ignored =
+  static base::Counter* const ignored =
       base::GetCounter("kyc_events_total", "Provider events by effect.",
                        {{"effect", "ignored"}});
   (effect == "applied" ? applied : effect == "stale" ? stale : ignored)->Add();
@@ -47,7 +47,7 @@ void CountEvent(std::string_view effect) {
 
 bool IsControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
-} // namespace
+}  // namespace
 
 absl::Status CheckUserId(std::string_view user_id) {
   if (user_id.empty() || user_id.size() > 256 || !base::IsUtf8(user_id)) {
@@ -63,11 +63,14 @@ absl::Status CheckUserId(std::string_view user_id) {
   return absl::OkStatus();
 }
 
-VerificationEngine::VerificationEngine(RecordStore &store,
-                                       provider::Provider &provider,
-                                       const base::Clock &clock,
-                                       const EngineConfig &config)
-    : store_(store), provider_(provider), clock_(clock), config_(config),
+VerificationEngine::VerificationEngine(RecordStore& store,
+                                       provider::Provider& provider,
+                                       const base::Clock& clock,
+                                       const EngineConfig& config)
+    : store_(store),
+      provider_(provider),
+      clock_(clock),
+      config_(config),
       names_(store, provider, {.provider_timeout = config.provider_timeout}),
       details_(store, provider, names_,
                {.provider_timeout = config.provider_timeout,
@@ -78,7 +81,7 @@ VerificationEngine::VerificationEngine(RecordStore &store,
                   .upload_timeout = config.upload_timeout,
                   .levels = config.levels}) {}
 
-const std::string &VerificationEngine::TokenLevel(const Record &record) const {
+const std::string& VerificationEngine::TokenLevel(const Record& record) const {
   // The SDK moves an applicant to the level of its token: one that is decided
   // stays where it was decided.
   if (record.decision && record.decision->outcome != domain::Outcome::kReset) {
@@ -98,9 +101,8 @@ VerificationEngine::CreateApplicant(async::CallContext context,
   co_return std::move(outcome.value);
 }
 
-async::Task<absl::StatusOr<Record>>
-VerificationEngine::LoadPinned(async::CallContext context, std::string user_id,
-                               Caller caller) {
+async::Task<absl::StatusOr<Record>> VerificationEngine::LoadPinned(
+    async::CallContext context, std::string user_id, Caller caller) {
   CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
   std::string level = record.required_level;
   if (level.empty()) {
@@ -115,7 +117,7 @@ VerificationEngine::LoadPinned(async::CallContext context, std::string user_id,
   CO_ASSIGN_OR_RETURN(RecordStore::Outcome stored,
                       co_await store_.UpdateFrom(
                           std::move(record),
-                          [&](const Record &current) {
+                          [&](const Record& current) {
                             Record next = current;
                             domain::Pin(next, level);
                             domain::PinTenant(next, caller.tenant);
@@ -171,7 +173,7 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
   const std::string level = record.required_level;
   CO_ASSIGN_OR_RETURN(
       RecordStore::Outcome stored,
-      co_await store_.Update(user_id, [&](const Record &current) {
+      co_await store_.Update(user_id, [&](const Record& current) {
         Record next = current;
         domain::Pin(next, level);
         domain::Event event;
@@ -189,10 +191,9 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
   co_return ApplicantResult{stored.record.applicant_id, existed};
 }
 
-async::Task<absl::StatusOr<base::Secret>>
-VerificationEngine::CreateAccessToken(async::CallContext context,
-                                      std::string user_id, bool liveness,
-                                      Caller caller) {
+async::Task<absl::StatusOr<base::Secret>> VerificationEngine::CreateAccessToken(
+    async::CallContext context, std::string user_id, bool liveness,
+    Caller caller) {
   CO_ASSIGN_OR_RETURN(Record record,
                       co_await LoadPinned(context, user_id, std::move(caller)));
   if (liveness && config_.levels.liveness.empty()) {
@@ -222,8 +223,8 @@ VerificationEngine::CreateTokenAtProvider(CallContext context,
   co_return std::move(token);
 }
 
-async::Task<absl::StatusOr<Record>>
-VerificationEngine::Get(std::string user_id) {
+async::Task<absl::StatusOr<Record>> VerificationEngine::Get(
+    std::string user_id) {
   CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
   co_return co_await names_.Fill(CallContext{}, std::move(record));
 }
@@ -233,8 +234,8 @@ VerificationEngine::GetStatuses(std::vector<std::string> user_ids) {
   co_return co_await store_.LoadStatuses(std::move(user_ids));
 }
 
-async::Task<absl::StatusOr<Record>>
-VerificationEngine::Refresh(async::CallContext context, std::string user_id) {
+async::Task<absl::StatusOr<Record>> VerificationEngine::Refresh(
+    async::CallContext context, std::string user_id) {
   auto outcome = co_await refreshes_.Run(
       user_id, [&] { return AskProvider(context, user_id); });
   // When others kept writing, what they wrote is the present.
@@ -245,8 +246,8 @@ VerificationEngine::Refresh(async::CallContext context, std::string user_id) {
   co_return co_await store_.Load(std::move(user_id));
 }
 
-async::Task<absl::StatusOr<domain::Poll>>
-VerificationEngine::Poll(async::CallContext context, const Record &record) {
+async::Task<absl::StatusOr<domain::Poll>> VerificationEngine::Poll(
+    async::CallContext context, const Record& record) {
   if (!record.applicant_id.empty()) {
     absl::StatusOr<domain::Poll> review =
         co_await provider_.GetReview(context, record.applicant_id);
@@ -265,9 +266,8 @@ VerificationEngine::Poll(async::CallContext context, const Record &record) {
   co_return std::move(applicant.review);
 }
 
-async::Task<absl::StatusOr<std::monostate>>
-VerificationEngine::AskProvider(async::CallContext context,
-                                std::string user_id) {
+async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
+    async::CallContext context, std::string user_id) {
   context = context.Within(config_.provider_timeout);
   for (int polls = 0; polls < kMaxPolls; ++polls) {
     CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
@@ -282,7 +282,7 @@ VerificationEngine::AskProvider(async::CallContext context,
     }
     const auto stored = co_await store_.UpdateFrom(
         std::move(record),
-        [&](const Record &current) {
+        [&](const Record& current) {
           Record next = current;
           domain::Pin(next, config_.levels.Required(config_.default_mode));
           domain::PollTransition result =
@@ -357,26 +357,25 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
 // before the event.
 async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
 VerificationEngine::SettleByAsking(
-    CallContext context, const provider::sumsub::WebhookEvent &webhook,
+    CallContext context, const provider::sumsub::WebhookEvent& webhook,
     std::string event_id) {
   const absl::StatusOr<std::monostate> asked =
       co_await AskProvider(context, webhook.user_id);
-  if (asked.ok())
-    co_return EventEffect::kApplied;
+  if (asked.ok()) co_return EventEffect::kApplied;
   switch (base::ReasonOf(asked.status())) {
-  case v1::ERROR_REASON_APPLICANT_NOT_FOUND:
-    break;
-  case v1::ERROR_REASON_INTERNAL: // Our credentials: later they are good.
-    co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
-  default:
-    co_return asked.status();
+    case v1::ERROR_REASON_APPLICANT_NOT_FOUND:
+      break;
+    case v1::ERROR_REASON_INTERNAL:  // Our credentials: later they are good.
+      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
+    default:
+      co_return asked.status();
   }
   if (webhook.kind != EventKind::kApplicantRemoved) {
     co_return EventEffect::kIgnored;
   }
   CO_ASSIGN_OR_RETURN(
       RecordStore::Outcome stored,
-      co_await store_.Update(webhook.user_id, [&](const Record &current) {
+      co_await store_.Update(webhook.user_id, [&](const Record& current) {
         domain::Event event =
             EventOf(webhook, current, config_.levels, event_id);
         event.time_ms = current.link_ms + 1;
@@ -388,12 +387,12 @@ VerificationEngine::SettleByAsking(
 
 async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
 VerificationEngine::StoreEvent(CallContext context,
-                               const provider::sumsub::WebhookEvent &webhook,
+                               const provider::sumsub::WebhookEvent& webhook,
                                std::string event_id) {
   bool unknown_level = false;
   CO_ASSIGN_OR_RETURN(
       RecordStore::Outcome stored,
-      co_await store_.Update(webhook.user_id, [&](const Record &current) {
+      co_await store_.Update(webhook.user_id, [&](const Record& current) {
         Record next = current;
         domain::Pin(next, config_.levels.Required(config_.default_mode));
         const domain::Event event =
@@ -405,7 +404,7 @@ VerificationEngine::StoreEvent(CallContext context,
       }));
   names_.Want(context, stored.record);
   if (stored.changed && unknown_level) {
-    static base::Counter *const unknown = base::GetCounter(
+    static base::Counter* const unknown = base::GetCounter(
         "kyc_decisions_unknown_level_total",
         "Decisions at a level that is not configured; they have no effect.");
     unknown->Add();
@@ -425,39 +424,36 @@ VerificationEngine::StoreEvent(CallContext context,
 
 async::Task<absl::StatusOr<Record>> VerificationEngine::SubmitOnboardingStep(
     async::CallContext context, std::string user_id, std::string step) {
-  const domain::OnboardingSteps &steps = config_.steps;
+  const domain::OnboardingSteps& steps = config_.steps;
   bool refused = false;
   std::string current_step;
   CO_ASSIGN_OR_RETURN(
       RecordStore::Outcome stored,
       co_await store_.Update(
           std::move(user_id),
-          [&](const Record &current) -> std::optional<RecordStore::Change> {
+          [&](const Record& current) -> std::optional<RecordStore::Change> {
             refused = false;
             current_step = steps.Current(current);
-            if (steps.IsCompleted(current, step))
-              return std::nullopt;
+            if (steps.IsCompleted(current, step)) return std::nullopt;
             if (step != current_step) {
               refused = true;
               return std::nullopt;
             }
             Record next = current;
-            if (!steps.Advance(next))
-              return std::nullopt;
+            if (!steps.Advance(next)) return std::nullopt;
             domain::Event event;
             event.source = kSourceApi;
             auto change = Changed(current, std::move(next), event, context);
-            if (change)
-              change->audit.action = "onboarding_submitted";
+            if (change) change->audit.action = "onboarding_submitted";
             return change;
           }));
   if (refused) {
-    co_return base::Error(v1::ERROR_REASON_WRONG_ONBOARDING_STEP,
-                          "The current onboarding step is '" + current_step +
-                              "'.",
-                          {.metadata = {{"current_step", current_step}}});
+    co_return base::Error(
+        v1::ERROR_REASON_WRONG_ONBOARDING_STEP,
+        "The current onboarding step is '" + current_step + "'.",
+        {.metadata = {{"current_step", current_step}}});
   }
   co_return std::move(stored.record);
 }
 
-} // namespace kyc::server
+}  // namespace kyc::server

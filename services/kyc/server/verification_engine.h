@@ -43,7 +43,7 @@ struct EngineConfig {
   domain::OnboardingSteps steps;
   // Of one use case's provider calls together.
   std::chrono::milliseconds provider_timeout{5000};
-  std::chrono::milliseconds upload_timeout{30'000}; // Of one document.
+  std::chrono::milliseconds upload_timeout{30'000};  // Of one document.
   // How long a user's details stay in memory, and of how many users per loop.
   std::chrono::milliseconds details_cache_ttl{300'000};
   size_t details_cache_entries = 10'000;
@@ -53,7 +53,7 @@ struct EngineConfig {
 
 // On whose behalf a user begins a verification.
 struct Caller {
-  domain::Tenant tenant; // Pinned with the user's level.
+  domain::Tenant tenant;  // Pinned with the user's level.
   // The mode in force. Asked at most once, and only where a user's level is
   // to be pinned; its error is the call's.
   std::function<async::Task<absl::StatusOr<domain::Mode>>()> mode;
@@ -65,10 +65,10 @@ inline constexpr int kAccessTokenTtlSeconds = 600;
 inline constexpr std::chrono::milliseconds kRefreshReuse{3000};
 
 class VerificationEngine {
-public:
+ public:
   // All outlive the engine.
-  VerificationEngine(store::RecordStore &store, provider::Provider &provider,
-                     const base::Clock &clock, const EngineConfig &config);
+  VerificationEngine(store::RecordStore& store, provider::Provider& provider,
+                     const base::Clock& clock, const EngineConfig& config);
 
   struct ApplicantResult {
     std::string applicant_id;
@@ -77,81 +77,74 @@ public:
   // One applicant however many call: the first creates it, the rest get its
   // id. KYC-502-001 when the provider fails, KYC-500-001 when it refuses our
   // credentials.
-  async::Task<absl::StatusOr<ApplicantResult>>
-  CreateApplicant(async::CallContext context, std::string user_id,
-                  Caller caller);
+  async::Task<absl::StatusOr<ApplicantResult>> CreateApplicant(
+      async::CallContext context, std::string user_id, Caller caller);
 
   // A token for the level required of the user, or for the liveness level.
   // Works without an applicant: the SDK creates it. KYC-500-002 when the
   // provider fails.
-  async::Task<absl::StatusOr<base::Secret>>
-  CreateAccessToken(async::CallContext context, std::string user_id,
-                    bool liveness, Caller caller);
+  async::Task<absl::StatusOr<base::Secret>> CreateAccessToken(
+      async::CallContext context, std::string user_id, bool liveness,
+      Caller caller);
 
   // What is stored; a user never seen is pending.
   async::Task<absl::StatusOr<domain::Record>> Get(std::string user_id);
 
   // What is stored of many, as far as the status shows it; in order.
-  async::Task<std::vector<absl::StatusOr<domain::Record>>>
-  GetStatuses(std::vector<std::string> user_ids);
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> GetStatuses(
+      std::vector<std::string> user_ids);
 
   // Asks the provider and stores what it says. KYC-404-001 without an
   // applicant, KYC-502-001 when the provider fails.
-  async::Task<absl::StatusOr<domain::Record>>
-  Refresh(async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<domain::Record>> Refresh(
+      async::CallContext context, std::string user_id);
 
   enum class EventEffect { kApplied, kStale, kIgnored };
   // Applies a SumSub webhook body. An error means: not applied, send again.
-  async::Task<absl::StatusOr<EventEffect>>
-  ApplySumsubEvent(async::CallContext context, std::string payload,
-                   std::string event_id);
+  async::Task<absl::StatusOr<EventEffect>> ApplySumsubEvent(
+      async::CallContext context, std::string payload, std::string event_id);
 
   // Completes the user's current onboarding step; a completed one is a
   // no-op, any other ONB-409-001 with metadata `current_step`.
-  async::Task<absl::StatusOr<domain::Record>>
-  SubmitOnboardingStep(async::CallContext context, std::string user_id,
-                       std::string step);
+  async::Task<absl::StatusOr<domain::Record>> SubmitOnboardingStep(
+      async::CallContext context, std::string user_id, std::string step);
 
   // The use cases around documents and the person.
-  Documents &documents() { return documents_; }
-  Details &details() { return details_; }
+  Documents& documents() { return documents_; }
+  Details& details() { return details_; }
 
-  const EngineConfig &config() const { return config_; }
+  const EngineConfig& config() const { return config_; }
 
-private:
+ private:
   // The level of a token for this user, where none is asked for.
-  const std::string &TokenLevel(const domain::Record &record) const;
+  const std::string& TokenLevel(const domain::Record& record) const;
 
   // The record, after the level that its user must pass and the caller's
   // tenant are pinned and stored: before the provider is called, so that no
   // event of what the call begins comes first. GEN-503-001 for a mode whose
   // levels are not configured.
-  async::Task<absl::StatusOr<domain::Record>>
-  LoadPinned(async::CallContext context, std::string user_id, Caller caller);
-  async::Task<absl::StatusOr<ApplicantResult>>
-  CreateAtProvider(async::CallContext context, std::string user_id,
-                   Caller caller);
-  async::Task<absl::StatusOr<base::Secret>>
-  CreateTokenAtProvider(async::CallContext context, std::string user_id,
-                        std::string level);
+  async::Task<absl::StatusOr<domain::Record>> LoadPinned(
+      async::CallContext context, std::string user_id, Caller caller);
+  async::Task<absl::StatusOr<ApplicantResult>> CreateAtProvider(
+      async::CallContext context, std::string user_id, Caller caller);
+  async::Task<absl::StatusOr<base::Secret>> CreateTokenAtProvider(
+      async::CallContext context, std::string user_id, std::string level);
   // Applies a poll. ABORTED when others kept writing meanwhile.
-  async::Task<absl::StatusOr<std::monostate>>
-  AskProvider(async::CallContext context, std::string user_id);
-  async::Task<absl::StatusOr<EventEffect>>
-  SettleByAsking(async::CallContext context,
-                 const provider::sumsub::WebhookEvent &webhook,
-                 std::string event_id);
-  async::Task<absl::StatusOr<EventEffect>>
-  StoreEvent(async::CallContext context,
-             const provider::sumsub::WebhookEvent &webhook,
-             std::string event_id);
+  async::Task<absl::StatusOr<std::monostate>> AskProvider(
+      async::CallContext context, std::string user_id);
+  async::Task<absl::StatusOr<EventEffect>> SettleByAsking(
+      async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
+      std::string event_id);
+  async::Task<absl::StatusOr<EventEffect>> StoreEvent(
+      async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
+      std::string event_id);
   async::Task<absl::StatusOr<domain::Poll>> Poll(async::CallContext context,
-                                                 const domain::Record &record);
+                                                 const domain::Record& record);
 
-  store::RecordStore &store_;
-  provider::Provider &provider_;
-  const base::Clock &clock_;
-  const EngineConfig &config_;
+  store::RecordStore& store_;
+  provider::Provider& provider_;
+  const base::Clock& clock_;
+  const EngineConfig& config_;
   Names names_;
   Details details_;
   Documents documents_;
@@ -164,6 +157,6 @@ private:
 // control characters. KYC-422-002 otherwise.
 absl::Status CheckUserId(std::string_view user_id);
 
-} // namespace kyc::server
+}  // namespace kyc::server
 
-#endif // KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_
+#endif  // KYC_SERVICES_KYC_SERVER_VERIFICATION_ENGINE_H_

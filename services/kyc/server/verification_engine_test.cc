@@ -39,9 +39,10 @@ EngineConfig TestConfig(domain::Mode mode) {
 
 // One loop with a redis, a store and an engine on it.
 class EngineTest : public ::testing::Test {
-protected:
+ protected:
   explicit EngineTest(domain::Mode mode = domain::Mode::kWebsdk)
-      : mode_(mode), config_(TestConfig(mode)),
+      : mode_(mode),
+        config_(TestConfig(mode)),
         redis_(runtime_.loop(0), server_.options()),
         store_(redis_, base::SystemClock()),
         engine_(store_, provider_, base::SystemClock(), config_) {
@@ -50,7 +51,8 @@ protected:
   ~EngineTest() override { runtime_.Stop(); }
 
   // Runs a coroutine on the loop and waits for its result.
-  template <typename Make> auto Run(Make make) {
+  template <typename Make>
+  auto Run(Make make) {
     using T = typename decltype(make())::value_type;
     auto promise = std::make_shared<std::promise<T>>();
     auto future = promise->get_future();
@@ -68,17 +70,17 @@ protected:
   Caller Someone() {
     return {tenant_, [this] { return JustMode(mode_); }};
   }
-  static Task<absl::StatusOr<domain::Mode>>
-  JustMode(absl::StatusOr<domain::Mode> mode) {
+  static Task<absl::StatusOr<domain::Mode>> JustMode(
+      absl::StatusOr<domain::Mode> mode) {
     co_return mode;
   }
 
-  absl::StatusOr<domain::Record> Get(const std::string &user) {
+  absl::StatusOr<domain::Record> Get(const std::string& user) {
     return Run([&] { return engine_.Get(user); });
   }
-  absl::StatusOr<VerificationEngine::EventEffect>
-  Send(const std::string &type, const std::string &time,
-       const std::string &extra = {}, const std::string &user = "usr_1") {
+  absl::StatusOr<VerificationEngine::EventEffect> Send(
+      const std::string& type, const std::string& time,
+      const std::string& extra = {}, const std::string& user = "usr_1") {
     const std::string body =
         "{\"applicantId\":\"app_" + user + "\",\"externalUserId\":\"" + user +
         "\",\"type\":\"" + type + "\"" +
@@ -86,8 +88,8 @@ protected:
     return Run(
         [&] { return engine_.ApplySumsubEvent(CallContext{}, body, "1-0"); });
   }
-  static std::string Reviewed(const std::string &answer,
-                              const std::string &level = "full") {
+  static std::string Reviewed(const std::string& answer,
+                              const std::string& level = "full") {
     return ",\"levelName\":\"" + level +
            "\",\"reviewStatus\":\"completed\",\"reviewResult\":{" + answer +
            "}";
@@ -105,7 +107,7 @@ protected:
 };
 
 class HybridEngineTest : public EngineTest {
-protected:
+ protected:
   HybridEngineTest() : EngineTest(domain::Mode::kHybrid) {}
 };
 
@@ -121,14 +123,13 @@ TEST_F(EngineTest, AUserNeverSeenIsPending) {
   EXPECT_EQ(record->version, 0u);
 }
 
-Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>>
-Race(VerificationEngine &engine, Caller caller, async::Loop &loop,
-     int callers) {
+Task<absl::StatusOr<std::vector<VerificationEngine::ApplicantResult>>> Race(
+    VerificationEngine& engine, Caller caller, async::Loop& loop, int callers) {
   using Result = VerificationEngine::ApplicantResult;
   auto results = std::make_shared<std::vector<absl::StatusOr<Result>>>();
   struct Racer {
-    static Task<void>
-    Run(VerificationEngine &engine, Caller caller,
+    static Task<void> Run(
+        VerificationEngine& engine, Caller caller,
         std::shared_ptr<std::vector<absl::StatusOr<Result>>> results) {
       auto result =
           co_await engine.CreateApplicant(CallContext{}, "usr_1", caller);
@@ -141,7 +142,7 @@ Race(VerificationEngine &engine, Caller caller, async::Loop &loop,
     co_await async::Sleep(std::chrono::milliseconds(1));
   }
   std::vector<Result> values;
-  for (auto &result : *results) {
+  for (auto& result : *results) {
     CO_RETURN_IF_ERROR(result.status());
     values.push_back(*result);
   }
@@ -154,7 +155,7 @@ TEST_F(EngineTest, AHundredRacingCreationsMakeOneApplicant) {
       Run([&] { return Race(engine_, Someone(), runtime_.loop(0), 100); });
   ASSERT_TRUE(results.ok()) << results.status();
   int created = 0;
-  for (const auto &result : *results) {
+  for (const auto& result : *results) {
     EXPECT_EQ(result.applicant_id, "app_usr_1");
     created += result.already_existed ? 0 : 1;
   }
@@ -189,7 +190,7 @@ TEST_F(EngineTest, ProviderFaultsBecomeTheirReasons) {
       {absl::PermissionDeniedError("x"), v1::ERROR_REASON_INTERNAL,
        v1::ERROR_REASON_INTERNAL, v1::ERROR_REASON_INTERNAL},
   };
-  for (const auto &each : cases) {
+  for (const auto& each : cases) {
     provider_.fault = each.fault;
     EXPECT_EQ(base::ReasonOf(Run([&] {
                                return engine_.CreateApplicant(
@@ -217,7 +218,7 @@ TEST_F(EngineTest, RefreshWithoutAnApplicantIsNotFound) {
 }
 
 TEST_F(EngineTest, RefreshFindsAnApplicantThatTheSdkCreated) {
-  domain::Poll &poll = provider_.applicants["usr_1"];
+  domain::Poll& poll = provider_.applicants["usr_1"];
   poll.applicant_id = "app_usr_1";
   poll.level = "full";
   poll.review = domain::Poll::Review::kCompleted;
@@ -267,7 +268,7 @@ TEST_F(EngineTest, ADecisionWithoutATimeAsksTheProvider) {
   EXPECT_EQ(*Send("applicantReviewed", "", Reviewed(kGreen)),
             VerificationEngine::EventEffect::kIgnored);
   EXPECT_EQ(Get("usr_1")->state, State::kPending);
-  domain::Poll &poll = provider_.applicants["usr_1"];
+  domain::Poll& poll = provider_.applicants["usr_1"];
   poll.applicant_id = "app_usr_1";
   poll.level = "full";
   poll.review = domain::Poll::Review::kCompleted;
@@ -281,7 +282,7 @@ TEST_F(EngineTest, ADecisionWithoutATimeAsksTheProvider) {
 }
 
 TEST_F(EngineTest, WhatIsNoVerificationEventIsIgnored) {
-  for (const char *body : {"", "null", "[]", "42", "{}", "{\"type\":\"x\"}",
+  for (const char* body : {"", "null", "[]", "42", "{}", "{\"type\":\"x\"}",
                            "{\"type\":\"applicantActionReviewed\"}"}) {
     const auto effect = Run(
         [&] { return engine_.ApplySumsubEvent(CallContext{}, body, "1-0"); });
@@ -387,7 +388,7 @@ TEST_F(EngineTest, WithoutAModeNothingBeginsAndWhatBeganGoesOn) {
 }
 
 TEST_F(EngineTest, OnboardingTakesTheCurrentStepAlone) {
-  auto submit = [&](const std::string &step) {
+  auto submit = [&](const std::string& step) {
     return Run([&] {
       return engine_.SubmitOnboardingStep(CallContext{}, "usr_1", step);
     });
@@ -407,7 +408,7 @@ TEST_F(EngineTest, OnboardingTakesTheCurrentStepAlone) {
 TEST_F(EngineTest, UserIdsAreBoundedText) {
   EXPECT_TRUE(CheckUserId("auth0|a b/c;d\u00e9").ok());
   EXPECT_TRUE(CheckUserId(std::string(256, 'x')).ok());
-  for (const std::string &bad :
+  for (const std::string& bad :
        {std::string(), std::string(257, 'x'), std::string("a\nb"),
         std::string("a\xff"), std::string("\xc0\x80"),
         std::string("\xed\xa0\x80"), std::string("ab\xe2\x82")}) {
@@ -415,5 +416,5 @@ TEST_F(EngineTest, UserIdsAreBoundedText) {
   }
 }
 
-} // namespace
-} // namespace kyc::server
+}  // namespace
+}  // namespace kyc::server

@@ -10,7 +10,7 @@ namespace kyc::store {
 namespace {
 
 class Sha256 {
-public:
+ public:
   Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
     EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
   }
@@ -32,13 +32,13 @@ public:
     return text;
   }
 
-private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX *)> context_;
+ private:
+  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
 };
 
-} // namespace
+}  // namespace
 
-AuditFieldList AuditFields(const AuditEntry &entry) {
+AuditFieldList AuditFields(const AuditEntry& entry) {
   return {
       {"actor", entry.actor},
       {"actor_id", entry.actor_id},
@@ -60,11 +60,11 @@ AuditFieldList AuditFields(const AuditEntry &entry) {
 }
 
 std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
-                      const AuditFieldList &fields) {
+                      const AuditFieldList& fields) {
   Sha256 hash;
   hash.Add(previous_hash);
   hash.Add(user_id);
-  for (const auto &[name, value] : fields) {
+  for (const auto& [name, value] : fields) {
     hash.Add(name);
     hash.Add(value);
   }
@@ -72,7 +72,7 @@ std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
 }
 
 absl::Status VerifyAuditChain(std::string_view user_id,
-                              const std::vector<AuditFieldList> &entries,
+                              const std::vector<AuditFieldList>& entries,
                               std::string_view audit_head) {
   std::string head;
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -94,4 +94,4 @@ absl::Status VerifyAuditChain(std::string_view user_id,
   return absl::OkStatus();
 }
 
-} // namespace kyc::store
+}  // namespace kyc::store

@@ -21,11 +21,11 @@ struct AuditEntry {
   // Which one, where there are several: an organisation's id, an operator's
   // name.
   std::string actor_id;
-  std::string action; // An EventKind's name, or "onboarding_submitted", …
+  std::string action;  // An EventKind's name, or "onboarding_submitted", …
   // What the provider decided, whether or not it had an effect here:
   // "approved", "retry", "rejected", "reset".
   std::string decision;
-  std::string provider_type; // "applicantReviewed"
+  std::string provider_type;  // "applicantReviewed"
   std::string level;
   std::optional<int64_t> provider_time_ms;
   std::string event_id;
@@ -44,13 +44,13 @@ using AuditFieldList = std::vector<std::pair<std::string, std::string>>;
 
 // All fields of an entry in their fixed order, without the hash. What is not
 // set is empty.
-AuditFieldList AuditFields(const AuditEntry &entry);
+AuditFieldList AuditFields(const AuditEntry& entry);
 
 // SHA-256 in lower-case hex over the previous hash, the user id and every
 // name and value in their order, each as "<length in decimal>:<bytes>": no
 // two trails give the same bytes.
 std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
-                      const AuditFieldList &fields);
+                      const AuditFieldList& fields);
 
 // The name under which an entry in Redis carries its hash, as its last field.
 inline constexpr std::string_view kAuditHashField = "hash";
@@ -59,9 +59,9 @@ inline constexpr std::string_view kAuditHashField = "hash";
 // record's audit_head. DATA_LOSS names the place (from 0) of the first entry
 // that does not fit, or says that the end is missing.
 absl::Status VerifyAuditChain(std::string_view user_id,
-                              const std::vector<AuditFieldList> &entries,
+                              const std::vector<AuditFieldList>& entries,
                               std::string_view audit_head);
 
-} // namespace kyc::store
+}  // namespace kyc::store
 
-#endif // KYC_SERVICES_KYC_STORE_AUDIT_H_
+#endif  // KYC_SERVICES_KYC_STORE_AUDIT_H_

@@ -15,10 +15,11 @@ using domain::Activity;
 using domain::Decision;
 using domain::Record;
 
-using Value = std::optional<std::string>; // nullopt: the field is unset.
+using Value = std::optional<std::string>;  // nullopt: the field is unset.
 
-template <typename T> bool ParseInteger(std::string_view text, T *value) {
-  const char *end = text.data() + text.size();
+template <typename T>
+bool ParseInteger(std::string_view text, T* value) {
+  const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, *value);
   return error == std::errc() && rest == end;
 }
@@ -26,30 +27,31 @@ template <typename T> bool ParseInteger(std::string_view text, T *value) {
 // One field of the hash: how it is read from a record, and set there.
 struct Field {
   std::string_view name;
-  Value (*get)(const Record &record);
-  bool (*set)(std::string_view text, Record *record); // False: unreadable.
+  Value (*get)(const Record& record);
+  bool (*set)(std::string_view text, Record* record);  // False: unreadable.
 };
 
 template <std::string Record::*member>
 constexpr Field Text(std::string_view name) {
   return {name,
-          [](const Record &record) {
+          [](const Record& record) {
             return (record.*member).empty() ? Value() : Value(record.*member);
           },
-          [](std::string_view text, Record *record) {
+          [](std::string_view text, Record* record) {
             record->*member = text;
             return true;
           }};
 }
 
 // Zero is unset.
-template <auto member> constexpr Field Number(std::string_view name) {
+template <auto member>
+constexpr Field Number(std::string_view name) {
   return {name,
-          [](const Record &record) {
+          [](const Record& record) {
             return record.*member == 0 ? Value()
                                        : Value(std::to_string(record.*member));
           },
-          [](std::string_view text, Record *record) {
+          [](std::string_view text, Record* record) {
             return ParseInteger(text, &(record->*member));
           }};
 }
@@ -57,11 +59,11 @@ template <auto member> constexpr Field Number(std::string_view name) {
 template <std::optional<int64_t> Record::*member>
 constexpr Field MaybeNumber(std::string_view name) {
   return {name,
-          [](const Record &record) {
+          [](const Record& record) {
             return record.*member ? Value(std::to_string(*(record.*member)))
                                   : Value();
           },
-          [](std::string_view text, Record *record) {
+          [](std::string_view text, Record* record) {
             return ParseInteger(text, &(record->*member).emplace());
           }};
 }
@@ -69,11 +71,11 @@ constexpr Field MaybeNumber(std::string_view name) {
 template <std::string domain::Tenant::*member>
 constexpr Field OfTenant(std::string_view name) {
   return {name,
-          [](const Record &record) {
-            const std::string &text = record.tenant.*member;
+          [](const Record& record) {
+            const std::string& text = record.tenant.*member;
             return text.empty() ? Value() : Value(text);
           },
-          [](std::string_view text, Record *record) {
+          [](std::string_view text, Record* record) {
             record->tenant.*member = text;
             return true;
           }};
@@ -83,23 +85,22 @@ constexpr Field OfTenant(std::string_view name) {
 template <auto part, auto member>
 constexpr Field NumberOf(std::string_view name) {
   return {name,
-          [](const Record &record) {
+          [](const Record& record) {
             return record.*part
                        ? Value(std::to_string((*(record.*part)).*member))
                        : Value();
           },
-          [](std::string_view text, Record *record) {
-            auto &value = record->*part;
-            if (!value)
-              value.emplace();
+          [](std::string_view text, Record* record) {
+            auto& value = record->*part;
+            if (!value) value.emplace();
             return ParseInteger(text, &((*value).*member));
           }};
 }
 
 constexpr Field kState = {
     "state",
-    [](const Record &record) { return Value(domain::StateName(record.state)); },
-    [](std::string_view text, Record *record) {
+    [](const Record& record) { return Value(domain::StateName(record.state)); },
+    [](std::string_view text, Record* record) {
       const auto state = domain::ParseState(text);
       record->state = state.value_or(domain::State::kPending);
       return state.has_value();
@@ -107,38 +108,35 @@ constexpr Field kState = {
 
 constexpr Field kDecisionOutcome = {
     "decision_outcome",
-    [](const Record &record) {
+    [](const Record& record) {
       return record.decision
                  ? Value(domain::OutcomeName(record.decision->outcome))
                  : Value();
     },
-    [](std::string_view text, Record *record) {
+    [](std::string_view text, Record* record) {
       const auto outcome = domain::ParseOutcome(text);
-      if (!record->decision)
-        record->decision.emplace();
+      if (!record->decision) record->decision.emplace();
       record->decision->outcome = outcome.value_or(domain::Outcome::kReset);
       return outcome.has_value();
     }};
 
-constexpr Field kDecisionLevel = {"decision_level",
-                                  [](const Record &record) {
-                                    return record.decision
-                                               ? Value(record.decision->level)
-                                               : Value();
-                                  },
-                                  [](std::string_view text, Record *record) {
-                                    if (!record->decision)
-                                      record->decision.emplace();
-                                    record->decision->level = text;
-                                    return true;
-                                  }};
+constexpr Field kDecisionLevel = {
+    "decision_level",
+    [](const Record& record) {
+      return record.decision ? Value(record.decision->level) : Value();
+    },
+    [](std::string_view text, Record* record) {
+      if (!record->decision) record->decision.emplace();
+      record->decision->level = text;
+      return true;
+    }};
 
 constexpr Field kAwaitingUser = {"awaiting_user",
-                                 [](const Record &record) {
+                                 [](const Record& record) {
                                    return record.awaiting_user ? Value("1")
                                                                : Value();
                                  },
-                                 [](std::string_view text, Record *record) {
+                                 [](std::string_view text, Record* record) {
                                    record->awaiting_user = text == "1";
                                    return record->awaiting_user;
                                  }};
@@ -173,8 +171,7 @@ constexpr std::array kFields = {
 
 constexpr bool StatusFieldsStandFirst() {
   for (size_t i = 0; i < kStatusFields.size(); ++i) {
-    if (kFields[i].name != kStatusFields[i])
-      return false;
+    if (kFields[i].name != kStatusFields[i]) return false;
   }
   return true;
 }
@@ -188,16 +185,14 @@ absl::Status Unreadable(std::string_view field) {
 
 // Fills a record field by field.
 class Decoder {
-public:
+ public:
   explicit Decoder(std::string_view user_id) { record_.user_id = user_id; }
 
   void Add(std::string_view name, std::string_view text) {
     empty_ = false;
-    for (const Field &field : kFields) {
-      if (field.name != name)
-        continue;
-      if (!field.set(text, &record_))
-        broken_ = field.name;
+    for (const Field& field : kFields) {
+      if (field.name != name) continue;
+      if (!field.set(text, &record_)) broken_ = field.name;
       // Parts without which the others of their group mean nothing.
       outcome_ |= field.name == kDecisionOutcome.name;
       return;
@@ -205,18 +200,14 @@ public:
   }
 
   absl::StatusOr<Record> Take() && {
-    if (!broken_.empty())
-      return Unreadable(broken_);
-    if (empty_)
-      return std::move(record_);
-    if (record_.version == 0)
-      return Unreadable("v");
-    if (record_.decision && !outcome_)
-      return Unreadable("decision_outcome");
+    if (!broken_.empty()) return Unreadable(broken_);
+    if (empty_) return std::move(record_);
+    if (record_.version == 0) return Unreadable("v");
+    if (record_.decision && !outcome_) return Unreadable("decision_outcome");
     return std::move(record_);
   }
 
-private:
+ private:
   Record record_;
   std::string_view broken_;
   bool empty_ = true;
@@ -224,12 +215,12 @@ private:
 };
 
 // "<length>:<bytes>", the form in which change messages carry text.
-void AppendCounted(std::string_view bytes, std::string *out) {
+void AppendCounted(std::string_view bytes, std::string* out) {
   absl::StrAppend(out, bytes.size(), ":");
   out->append(bytes);
 }
 
-bool ConsumeCounted(std::string_view *rest, std::string_view *bytes) {
+bool ConsumeCounted(std::string_view* rest, std::string_view* bytes) {
   const size_t colon = rest->find(':');
   size_t size = 0;
   if (colon == std::string_view::npos ||
@@ -242,14 +233,13 @@ bool ConsumeCounted(std::string_view *rest, std::string_view *bytes) {
   return true;
 }
 
-} // namespace
+}  // namespace
 
-std::vector<std::string> EncodeRecord(const Record &record) {
+std::vector<std::string> EncodeRecord(const Record& record) {
   std::vector<std::string> fields;
-  for (const Field &field : kFields) {
+  for (const Field& field : kFields) {
     Value value = field.get(record);
-    if (!value)
-      continue;
+    if (!value) continue;
     fields.emplace_back(field.name);
     fields.push_back(*std::move(value));
   }
@@ -257,7 +247,7 @@ std::vector<std::string> EncodeRecord(const Record &record) {
 }
 
 absl::StatusOr<Record> DecodeRecord(std::string_view user_id,
-                                    const std::vector<std::string> &fields) {
+                                    const std::vector<std::string>& fields) {
   if (fields.size() % 2 != 0) {
     return absl::DataLossError("record without its last value");
   }
@@ -269,7 +259,7 @@ absl::StatusOr<Record> DecodeRecord(std::string_view user_id,
 }
 
 absl::StatusOr<Record> DecodeHash(std::string_view user_id,
-                                  const async::RedisReply &reply) {
+                                  const async::RedisReply& reply) {
   if (reply.type != async::RedisReply::Type::kArray ||
       reply.elements.size() % 2 != 0) {
     return absl::DataLossError("record is not a hash");
@@ -282,7 +272,7 @@ absl::StatusOr<Record> DecodeHash(std::string_view user_id,
 }
 
 absl::StatusOr<Record> DecodeStatus(std::string_view user_id,
-                                    const async::RedisReply &reply) {
+                                    const async::RedisReply& reply) {
   if (reply.elements.size() != kStatusFields.size()) {
     return absl::DataLossError("record is not a hash");
   }
@@ -290,25 +280,22 @@ absl::StatusOr<Record> DecodeStatus(std::string_view user_id,
   record.user_id = user_id;
   bool empty = true;
   for (size_t i = 0; i < kStatusFields.size(); ++i) {
-    if (reply.elements[i].is_nil())
-      continue;
+    if (reply.elements[i].is_nil()) continue;
     empty = false;
     if (!kFields[i].set(reply.elements[i].text, &record)) {
       return Unreadable(kFields[i].name);
     }
   }
-  if (!empty && record.version == 0)
-    return Unreadable("v");
+  if (!empty && record.version == 0) return Unreadable("v");
   return record;
 }
 
-RecordDiff DiffRecords(const Record &from, const Record &to) {
+RecordDiff DiffRecords(const Record& from, const Record& to) {
   RecordDiff diff;
-  for (const Field &field : kFields) {
+  for (const Field& field : kFields) {
     Value before = from.version == 0 ? Value() : field.get(from);
     Value after = field.get(to);
-    if (before == after)
-      continue;
+    if (before == after) continue;
     if (after) {
       diff.set.emplace_back(field.name);
       diff.set.push_back(*std::move(after));
@@ -319,7 +306,7 @@ RecordDiff DiffRecords(const Record &from, const Record &to) {
   return diff;
 }
 
-Record StatusOf(const Record &record) {
+Record StatusOf(const Record& record) {
   Record status;
   status.user_id = record.user_id;
   status.version = record.version;
@@ -331,10 +318,10 @@ Record StatusOf(const Record &record) {
   return status;
 }
 
-std::string EncodeChange(const Record &record) {
+std::string EncodeChange(const Record& record) {
   std::string payload;
   AppendCounted(record.user_id, &payload);
-  for (const std::string &text : EncodeRecord(StatusOf(record))) {
+  for (const std::string& text : EncodeRecord(StatusOf(record))) {
     AppendCounted(text, &payload);
   }
   return payload;
@@ -349,9 +336,8 @@ absl::StatusOr<Record> DecodeChange(std::string_view payload) {
     good = ConsumeCounted(&payload, &text);
     fields.emplace_back(text);
   }
-  if (!good)
-    return absl::DataLossError("change message is cut short");
+  if (!good) return absl::DataLossError("change message is cut short");
   return DecodeRecord(user_id, fields);
 }
 
-} // namespace kyc::store
+}  // namespace kyc::store

@@ -49,8 +49,8 @@ std::string Key(int bucket, std::string_view rest) {
 // What can fail does so before the first write, or nothing stops it half way:
 // a key of a wrong type fails at its XLEN; memory, disk and role are checked
 // by Redis at a script's first write and not again.
-const async::RedisScript &WriteScript() {
-  static const async::RedisScript *const script = new async::RedisScript(R"lua(
+const async::RedisScript& WriteScript() {
+  static const async::RedisScript* const script = new async::RedisScript(R"lua(
 local held = redis.call('HMGET', KEYS[1], 'v', 'audit_head')
 if (held[1] or '0') ~= ARGV[1] or (held[2] or '') ~= ARGV[2] then
   return redis.call('HGETALL', KEYS[1])
@@ -75,14 +75,13 @@ return 1
   return *script;
 }
 
-void AppendList(std::vector<std::string> list, std::vector<std::string> *out) {
+void AppendList(std::vector<std::string> list, std::vector<std::string>* out) {
   out->push_back(std::to_string(list.size()));
-  for (std::string &text : list)
-    out->push_back(std::move(text));
+  for (std::string& text : list) out->push_back(std::move(text));
 }
 
-std::vector<std::string> OutboxEntry(const Record &record,
-                                     const AuditEntry &audit) {
+std::vector<std::string> OutboxEntry(const Record& record,
+                                     const AuditEntry& audit) {
   return {"id",      absl::StrCat("evt_", record.audit_head.substr(0, 32)),
           "type",    "kyc.status.changed",
           "user_id", record.user_id,
@@ -94,23 +93,23 @@ std::vector<std::string> OutboxEntry(const Record &record,
           "env",     record.tenant.env_id};
 }
 
-bool ShowsTheSame(const Record &before, const Record &after) {
+bool ShowsTheSame(const Record& before, const Record& after) {
   Record status = StatusOf(before);
   status.version = after.version;
   return status == StatusOf(after);
 }
 
-std::vector<std::string> WriteArguments(const Record &before,
-                                        const Record &after,
-                                        const AuditEntry &audit,
-                                        const AuditFieldList &audit_fields) {
+std::vector<std::string> WriteArguments(const Record& before,
+                                        const Record& after,
+                                        const AuditEntry& audit,
+                                        const AuditFieldList& audit_fields) {
   std::vector<std::string> arguments = {std::to_string(before.version),
                                         before.audit_head};
   RecordDiff diff = DiffRecords(before, after);
   AppendList(std::move(diff.set), &arguments);
   AppendList(std::move(diff.remove), &arguments);
   std::vector<std::string> entry;
-  for (const auto &[name, value] : audit_fields) {
+  for (const auto& [name, value] : audit_fields) {
     entry.push_back(name);
     entry.push_back(value);
   }
@@ -127,13 +126,13 @@ std::vector<std::string> WriteArguments(const Record &before,
   return arguments;
 }
 
-base::Counter *WriteCounter(const char *result) {
+base::Counter* WriteCounter(const char* result) {
   return base::GetCounter("kyc_record_writes_total",
                           "Attempts to change a record, by how they ended.",
                           {{"result", result}});
 }
 
-} // namespace
+}  // namespace
 
 int BucketOf(std::string_view user_id) {
   static constexpr std::array<uint16_t, 256> kTable = Crc16Table();
@@ -157,7 +156,7 @@ std::string OutboxKey(int bucket) { return Key(bucket, "outbox"); }
 
 std::string ChangesChannel(int bucket) { return Key(bucket, "changes"); }
 
-RecordStore::RecordStore(async::Redis &redis, const base::Clock &clock)
+RecordStore::RecordStore(async::Redis& redis, const base::Clock& clock)
     : redis_(redis), clock_(clock) {}
 
 Task<absl::StatusOr<Record>> RecordStore::Load(std::string user_id) {
@@ -167,10 +166,10 @@ Task<absl::StatusOr<Record>> RecordStore::Load(std::string user_id) {
   co_return DecodeHash(user_id, reply);
 }
 
-Task<std::vector<absl::StatusOr<Record>>>
-RecordStore::LoadMany(std::vector<std::string> user_ids) {
+Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadMany(
+    std::vector<std::string> user_ids) {
   async::RedisBatch batch;
-  for (const std::string &user_id : user_ids) {
+  for (const std::string& user_id : user_ids) {
     batch.Add({"HGETALL", RecordKey(user_id)});
   }
   const auto replies = co_await redis_.CommandMany(std::move(batch));
@@ -186,10 +185,10 @@ RecordStore::LoadMany(std::vector<std::string> user_ids) {
   co_return records;
 }
 
-Task<std::vector<absl::StatusOr<Record>>>
-RecordStore::LoadStatuses(std::vector<std::string> user_ids) {
+Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadStatuses(
+    std::vector<std::string> user_ids) {
   async::RedisBatch batch;
-  for (const std::string &user_id : user_ids) {
+  for (const std::string& user_id : user_ids) {
     batch.Add({"HMGET", RecordKey(user_id), kStatusFields[0], kStatusFields[1],
                kStatusFields[2], kStatusFields[3], kStatusFields[4],
                kStatusFields[5]});
@@ -207,22 +206,21 @@ RecordStore::LoadStatuses(std::vector<std::string> user_ids) {
   co_return records;
 }
 
-Task<absl::StatusOr<RecordStore::Outcome>>
-RecordStore::Update(std::string user_id, Decide decide) {
+Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::Update(
+    std::string user_id, Decide decide) {
   CO_ASSIGN_OR_RETURN(Record record, co_await Load(std::move(user_id)));
   co_return co_await UpdateFrom(std::move(record), std::move(decide), false);
 }
 
-Task<absl::StatusOr<RecordStore::Outcome>>
-RecordStore::UpdateFrom(Record record, Decide decide, bool only_this_version) {
-  static base::Counter *const written = WriteCounter("written");
-  static base::Counter *const conflict = WriteCounter("conflict");
+Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::UpdateFrom(
+    Record record, Decide decide, bool only_this_version) {
+  static base::Counter* const written = WriteCounter("written");
+  static base::Counter* const conflict = WriteCounter("conflict");
   for (int attempt = 0; attempt < kMaxConflicts; ++attempt) {
     std::optional<Change> change = decide(record);
-    if (!change)
-      co_return Outcome{std::move(record), false};
-    Record &next = change->record;
-    AuditEntry &audit = change->audit;
+    if (!change) co_return Outcome{std::move(record), false};
+    Record& next = change->record;
+    AuditEntry& audit = change->audit;
     next.user_id = record.user_id;
     const bool is_entry_alone = next == record && record.version > 0;
     next.version = record.version + (is_entry_alone ? 0 : 1);
@@ -257,10 +255,10 @@ Task<absl::StatusOr<Record>> RecordStore::AppendAudit(std::string user_id,
                                                       AuditEntry entry) {
   CO_ASSIGN_OR_RETURN(
       Outcome outcome,
-      co_await Update(std::move(user_id), [&](const Record &current) {
+      co_await Update(std::move(user_id), [&](const Record& current) {
         return std::make_optional(Change{current, entry});
       }));
   co_return std::move(outcome.record);
 }
 
-} // namespace kyc::store
+}  // namespace kyc::store

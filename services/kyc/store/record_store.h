@@ -43,50 +43,50 @@ std::string ChangesChannel(int bucket);
 // A record as a Redis hash: field names and values in turn, without the
 // fields that are unset. The inverse ignores unknown fields (a newer version
 // may have written them); DATA_LOSS when a value cannot be read.
-std::vector<std::string> EncodeRecord(const domain::Record &record);
-absl::StatusOr<domain::Record>
-DecodeRecord(std::string_view user_id, const std::vector<std::string> &fields);
+std::vector<std::string> EncodeRecord(const domain::Record& record);
+absl::StatusOr<domain::Record> DecodeRecord(
+    std::string_view user_id, const std::vector<std::string>& fields);
 
 // The part of a record that callers are shown as its status: user_id,
 // version, state, applicant_id, verified_at_ms, rejected_at_ms and
 // reject_reason; nothing else is set.
-domain::Record StatusOf(const domain::Record &record);
+domain::Record StatusOf(const domain::Record& record);
 
 // What a change message says to those who watch: StatusOf the record.
-std::string EncodeChange(const domain::Record &record);
+std::string EncodeChange(const domain::Record& record);
 absl::StatusOr<domain::Record> DecodeChange(std::string_view payload);
 
 // One loop's access to the records; used on that loop's thread.
 class RecordStore {
-public:
+ public:
   // All outlive the store.
-  RecordStore(async::Redis &redis, const base::Clock &clock);
+  RecordStore(async::Redis& redis, const base::Clock& clock);
 
   // A user never stored gives a record with version 0.
   async::Task<absl::StatusOr<domain::Record>> Load(std::string user_id);
 
   // The same for many users at once, pipelined; results in order.
-  async::Task<std::vector<absl::StatusOr<domain::Record>>>
-  LoadMany(std::vector<std::string> user_ids);
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> LoadMany(
+      std::vector<std::string> user_ids);
   // The same as StatusOf each record, for less: the path of most requests.
   // Not to be given to UpdateFrom.
-  async::Task<std::vector<absl::StatusOr<domain::Record>>>
-  LoadStatuses(std::vector<std::string> user_ids);
+  async::Task<std::vector<absl::StatusOr<domain::Record>>> LoadStatuses(
+      std::vector<std::string> user_ids);
 
   // What a change wants written. One whose record is as it was writes the
   // audit entry alone (see AppendAudit).
   struct Change {
-    domain::Record record; // As it shall be.
-    AuditEntry audit;      // What happened; the store fills in the chain.
+    domain::Record record;  // As it shall be.
+    AuditEntry audit;       // What happened; the store fills in the chain.
   };
   // Decides what an event makes of a record: nullopt leaves it as it is.
   // Called again with the newer record when another writer came first, so it
   // must depend on its argument alone.
   using Decide =
-      std::function<std::optional<Change>(const domain::Record &record)>;
+      std::function<std::optional<Change>(const domain::Record& record)>;
 
   struct Outcome {
-    domain::Record record; // As stored now.
+    domain::Record record;  // As stored now.
     bool changed;
   };
   // Reads, decides and writes in one atomic script that compares the version
@@ -101,8 +101,9 @@ public:
                                               Decide decide);
   // The same, starting from a record already read; when `only_this_version`
   // another version is ABORTED at once instead of decided again.
-  async::Task<absl::StatusOr<Outcome>>
-  UpdateFrom(domain::Record record, Decide decide, bool only_this_version);
+  async::Task<absl::StatusOr<Outcome>> UpdateFrom(domain::Record record,
+                                                  Decide decide,
+                                                  bool only_this_version);
 
   // Appends to a user's audit trail what changed nothing of the record: who
   // read it, what was refused. `entry` comes without what the store fills in.
@@ -116,11 +117,11 @@ public:
   async::Task<absl::StatusOr<domain::Record>> AppendAudit(std::string user_id,
                                                           AuditEntry entry);
 
-private:
-  async::Redis &redis_;
-  const base::Clock &clock_;
+ private:
+  async::Redis& redis_;
+  const base::Clock& clock_;
 };
 
-} // namespace kyc::store
+}  // namespace kyc::store
 
-#endif // KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
+#endif  // KYC_SERVICES_KYC_STORE_RECORD_STORE_H_

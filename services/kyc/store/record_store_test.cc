@@ -28,11 +28,10 @@ using domain::State;
 using Outcome = RecordStore::Outcome;
 using Change = RecordStore::Change;
 
-bool Eventually(const std::function<bool()> &condition) {
+bool Eventually(const std::function<bool()>& condition) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
+    if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
@@ -115,7 +114,7 @@ TEST(RecordCodecTest, RefusesWhatItCannotRead) {
   using Fields = std::vector<std::string>;
   EXPECT_EQ(DecodeRecord("u", {})->version, 0u);
   EXPECT_TRUE(DecodeRecord("u", {"v", "1", "from_the_future", "x"}).ok());
-  for (const Fields &fields :
+  for (const Fields& fields :
        {Fields{"v"}, Fields{"state", "pending"}, Fields{"v", "0"},
         Fields{"v", "-1"}, Fields{"v", "1x"}, Fields{"v", ""},
         Fields{"v", "1", "state", "approve"},
@@ -127,13 +126,13 @@ TEST(RecordCodecTest, RefusesWhatItCannotRead) {
               absl::StatusCode::kDataLoss)
         << testing::PrintToString(fields);
   }
-  for (const char *payload : {"", "x", "9:abc", "1:u3:", "1:u1:v", "-1:u"}) {
+  for (const char* payload : {"", "x", "9:abc", "1:u3:", "1:u1:v", "-1:u"}) {
     EXPECT_FALSE(DecodeChange(payload).ok()) << payload;
   }
 }
 
 TEST(RecordKeysTest, ShareTheHashTagOfTheBucket) {
-  EXPECT_EQ(BucketOf("123456789"), 0x31C3 % 256); // XMODEM's check value.
+  EXPECT_EQ(BucketOf("123456789"), 0x31C3 % 256);  // XMODEM's check value.
   EXPECT_EQ(BucketOf(""), 0);
   EXPECT_EQ(RecordKey("123456789"), "kyc:{b195}:user:123456789");
   EXPECT_EQ(AuditKey("123456789"), "kyc:{b195}:audit:123456789");
@@ -155,16 +154,16 @@ Change To(Record record, State state) {
 
 // One loop with its own connection and store.
 struct Node {
-  Node(async::Loop &loop, const async::RedisOptions &options)
+  Node(async::Loop& loop, const async::RedisOptions& options)
       : loop(loop), redis(loop, options), store(redis, clock) {}
-  async::Loop &loop;
+  async::Loop& loop;
   base::FakeClock clock{kNow};
   Redis redis;
   RecordStore store;
 };
 
 class RecordStoreTest : public testing::Test {
-protected:
+ protected:
   RecordStoreTest() : runtime_(2) {
     runtime_.Start();
     for (int i = 0; i < 2; ++i) {
@@ -184,15 +183,16 @@ protected:
     done.get_future().wait();
   }
   template <typename T>
-  static Task<void> Fill(std::function<Task<T>()> &work,
-                         std::optional<T> *result, std::promise<void> *done) {
+  static Task<void> Fill(std::function<Task<T>()>& work,
+                         std::optional<T>* result, std::promise<void>* done) {
     result->emplace(co_await work());
     done->set_value();
   }
-  template <typename T> T Run(std::function<Task<T>()> work) {
+  template <typename T>
+  T Run(std::function<Task<T>()> work) {
     std::optional<T> result;
     std::promise<void> done;
-    async::Loop &loop = runtime_.loop(0);
+    async::Loop& loop = runtime_.loop(0);
     loop.Post([&] { loop.Spawn(Fill(work, &result, &done)); });
     done.get_future().wait();
     return *std::move(result);
@@ -204,32 +204,32 @@ protected:
     EXPECT_TRUE(reply.ok()) << reply.status();
     return reply.ok() ? *std::move(reply) : RedisReply();
   }
-  absl::StatusOr<Record> Load(const std::string &user_id) {
+  absl::StatusOr<Record> Load(const std::string& user_id) {
     return Run<absl::StatusOr<Record>>(
         [&] { return nodes_[0]->store.Load(user_id); });
   }
-  absl::StatusOr<Outcome> Update(const std::string &user_id,
+  absl::StatusOr<Outcome> Update(const std::string& user_id,
                                  RecordStore::Decide decide) {
     return Run<absl::StatusOr<Outcome>>(
         [&] { return nodes_[0]->store.Update(user_id, decide); });
   }
-  absl::StatusOr<Outcome> UpdateFrom(const Record &record,
+  absl::StatusOr<Outcome> UpdateFrom(const Record& record,
                                      RecordStore::Decide decide,
                                      bool only_this_version) {
     return Run<absl::StatusOr<Outcome>>([&] {
       return nodes_[0]->store.UpdateFrom(record, decide, only_this_version);
     });
   }
-  absl::StatusOr<Outcome> Move(const std::string &user_id, State state) {
-    return Update(user_id, [state](const Record &r) { return To(r, state); });
+  absl::StatusOr<Outcome> Move(const std::string& user_id, State state) {
+    return Update(user_id, [state](const Record& r) { return To(r, state); });
   }
 
   // Entries of a stream, oldest first.
-  std::vector<AuditFieldList> Stream(const std::string &key) {
+  std::vector<AuditFieldList> Stream(const std::string& key) {
     std::vector<AuditFieldList> entries;
-    for (const RedisReply &entry :
+    for (const RedisReply& entry :
          Command({"XRANGE", key, "-", "+"}).elements) {
-      const auto &words = entry.elements[1].elements;
+      const auto& words = entry.elements[1].elements;
       AuditFieldList fields;
       for (size_t i = 0; i + 1 < words.size(); i += 2) {
         fields.emplace_back(words[i].text, words[i + 1].text);
@@ -238,10 +238,10 @@ protected:
     }
     return entries;
   }
-  std::vector<AuditFieldList> Trail(const std::string &user_id) {
+  std::vector<AuditFieldList> Trail(const std::string& user_id) {
     return Stream(AuditKey(user_id));
   }
-  std::vector<AuditFieldList> Outbox(const std::string &user_id) {
+  std::vector<AuditFieldList> Outbox(const std::string& user_id) {
     return Stream(OutboxKey(BucketOf(user_id)));
   }
 
@@ -300,7 +300,7 @@ TEST_F(RecordStoreTest, WritesRecordTrailAndEventTogether) {
                       {"time_ms", std::to_string(kNow)},
                       {"org", ""},
                       {"env", ""}}));
-  ASSERT_TRUE(Update("usr|1 ü", [](const Record &record) {
+  ASSERT_TRUE(Update("usr|1 ü", [](const Record& record) {
                 Change change = To(record, State::kRejected);
                 change.record.tenant = {"acme", "live"};
                 return change;
@@ -318,7 +318,7 @@ TEST_F(RecordStoreTest, AnEntryAloneIsChainedAndChangesNothingElse) {
   access.actor_id = "acme";
   access.action = "data_read";
   access.reference = "pint_1";
-  const auto append = [&](const std::string &user) {
+  const auto append = [&](const std::string& user) {
     return Run<absl::StatusOr<Record>>(
         [&] { return nodes_[0]->store.AppendAudit(user, access); });
   };
@@ -327,7 +327,7 @@ TEST_F(RecordStoreTest, AnEntryAloneIsChainedAndChangesNothingElse) {
   // version, and the chain goes on from the entry.
   const auto after = UpdateFrom(
       before->record,
-      [](const Record &record) { return To(record, State::kRejected); },
+      [](const Record& record) { return To(record, State::kRejected); },
       /*only_this_version=*/true);
   ASSERT_TRUE(after.ok()) << after.status();
   EXPECT_EQ(after->record.version, 2u);
@@ -367,20 +367,20 @@ TEST_F(RecordStoreTest, TellsWhomItConcernsAndNobodyElse) {
   ASSERT_TRUE(Eventually([&] { return connected == 1; }));
 
   ASSERT_TRUE(Move(user, State::kInProgress).ok());
-  const auto step = Update(user, [](const Record &record) {
+  const auto step = Update(user, [](const Record& record) {
     Change change = To(record, record.state);
     change.record.onboarding_step = "card_setup";
     return change;
   });
   ASSERT_TRUE(step.ok() && step->changed);
-  const auto linked = Update(user, [](const Record &record) {
+  const auto linked = Update(user, [](const Record& record) {
     Change change = To(record, record.state);
     change.record.applicant_id = "app";
     return change;
   });
   ASSERT_TRUE(linked.ok() && linked->changed);
   const auto same =
-      Update(user, [](const Record &) -> std::optional<Change> { return {}; });
+      Update(user, [](const Record&) -> std::optional<Change> { return {}; });
   ASSERT_TRUE(same.ok());
   EXPECT_FALSE(same->changed);
   EXPECT_EQ(same->record, linked->record);
@@ -403,7 +403,7 @@ TEST_F(RecordStoreTest, AnOlderRecordIsDecidedAgain) {
   const auto newer = Move("u", State::kApproved);
   ASSERT_TRUE(newer.ok());
   std::vector<State> seen;
-  const auto decide = [&](const Record &record) -> std::optional<Change> {
+  const auto decide = [&](const Record& record) -> std::optional<Change> {
     seen.push_back(record.state);
     return To(record, State::kRejected);
   };
@@ -427,14 +427,14 @@ TEST_F(RecordStoreTest, AnOlderRecordIsDecidedAgain) {
 TEST_F(RecordStoreTest, GivesUpWhenOthersAreAlwaysFirst) {
   // `decide` runs between read and write, on loop 0; node 1 writes meanwhile.
   int decided = 0;
-  const auto result = Update("u", [&](const Record &record) {
+  const auto result = Update("u", [&](const Record& record) {
     ++decided;
-    Node &other = *nodes_[1];
+    Node& other = *nodes_[1];
     std::promise<void> done;
     other.loop.Post([&] {
-      other.loop.Spawn([](Node &other, std::promise<void> *done) -> Task<void> {
+      other.loop.Spawn([](Node& other, std::promise<void>* done) -> Task<void> {
         (void)co_await other.store.Update(
-            "u", [](const Record &r) { return To(r, State::kInProgress); });
+            "u", [](const Record& r) { return To(r, State::kInProgress); });
         done->set_value();
       }(other, &done));
     });
@@ -449,9 +449,9 @@ TEST_F(RecordStoreTest, GivesUpWhenOthersAreAlwaysFirst) {
 constexpr int kWriters = 4;
 constexpr int kWrites = 125;
 
-Task<void> CountUp(RecordStore &store, std::atomic<int> *running) {
+Task<void> CountUp(RecordStore& store, std::atomic<int>* running) {
   for (int done = 0; done < kWrites;) {
-    const auto outcome = co_await store.Update("u", [](const Record &record) {
+    const auto outcome = co_await store.Update("u", [](const Record& record) {
       Change change =
           To(record, record.state == State::kPending ? State::kInProgress
                                                      : State::kPending);
@@ -470,7 +470,7 @@ Task<void> CountUp(RecordStore &store, std::atomic<int> *running) {
 
 TEST_F(RecordStoreTest, ConcurrentWritersLoseNothing) {
   std::atomic<int> running = 2 * kWriters;
-  for (const auto &node : nodes_) {
+  for (const auto& node : nodes_) {
     node->loop.Post([&] {
       for (int i = 0; i < kWriters; ++i) {
         node->loop.Spawn(CountUp(node->store, &running));
@@ -496,7 +496,7 @@ TEST_F(RecordStoreTest, StoresAnyRecordOverAnyOther) {
     for (int i = 0; i < 3; ++i) {
       const Record wanted = AnyRecord("u");
       const auto outcome =
-          Update("u", [&](const Record &) { return To(wanted, wanted.state); });
+          Update("u", [&](const Record&) { return To(wanted, wanted.state); });
       RC_ASSERT(outcome.ok());
       last = wanted;
       last.version = i + 1;
@@ -508,13 +508,13 @@ TEST_F(RecordStoreTest, StoresAnyRecordOverAnyOther) {
 }
 
 TEST_F(RecordStoreTest, LeavesFieldsOfANewerVersionAlone) {
-  ASSERT_TRUE(Update("u", [](const Record &record) {
+  ASSERT_TRUE(Update("u", [](const Record& record) {
                 Change change = To(record, State::kRejected);
                 change.record.reject_reason = "blurred";
                 return change;
               }).ok());
   Command({"HSET", RecordKey("u"), "from_the_future", "kept"});
-  ASSERT_TRUE(Update("u", [](const Record &record) {
+  ASSERT_TRUE(Update("u", [](const Record& record) {
                 Change change = To(record, State::kApproved);
                 change.record.reject_reason.clear();
                 return change;
@@ -532,7 +532,7 @@ TEST_F(RecordStoreTest, AFailedWriteWritesNothing) {
             absl::StatusCode::kUnavailable);
   Command({"CONFIG", "SET", "maxmemory", "0"});
   // A key of the wrong type, each of those written after the first.
-  for (const std::string &key : {AuditKey("u"), OutboxKey(BucketOf("u"))}) {
+  for (const std::string& key : {AuditKey("u"), OutboxKey(BucketOf("u"))}) {
     Command({"RENAME", key, "aside"});
     Command({"SET", key, "text"});
     EXPECT_EQ(Move("u", State::kApproved).status().code(),
@@ -566,7 +566,7 @@ TEST_F(RecordStoreTest, ManyAtOnceComeInOrderEachWithItsOwnError) {
     EXPECT_EQ(whole[i]->user_id, users[i]);
     EXPECT_EQ(*statuses[i], StatusOf(*whole[i]));
   }
-  for (const Records *records : {&whole, &statuses}) {
+  for (const Records* records : {&whole, &statuses}) {
     EXPECT_EQ((*records)[2].status().code(), absl::StatusCode::kInternal);
     EXPECT_EQ((*records)[3].status().code(), absl::StatusCode::kDataLoss);
   }
@@ -593,5 +593,5 @@ TEST_F(RecordStoreTest, TheTrailShowsTampering) {
   }
 }
 
-} // namespace
-} // namespace kyc::store
+}  // namespace
+}  // namespace kyc::store
