@@ -11,87 +11,30 @@
 #ifndef KYC_SERVICES_ASYNC_GRPC_CLIENT_STREAM_H_
 #define KYC_SERVICES_ASYNC_GRPC_CLIENT_STREAM_H_
 
-#include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/async/call_context.h"
-#include "services/async/loop.h"
+#include "services/async/grpc_client_call.h"
 #include "services/async/task.h"
-#include "services/async/waiter.h"
-#include "services/base/mutex.h"
 
 namespace kyc::async {
 namespace internal {
 
-// A call without its message types. It lives until gRPC has ended, with
-// everything that gRPC reads and writes, and owns itself for that long: the
-// stream's destruction waits for nobody. Calls belong to the loop where
-// nothing else is said.
-class ClientStreamCore : public std::enable_shared_from_this<ClientStreamCore> {
- public:
-  ClientStreamCore(const CallContext& context, std::string_view method);
-  virtual ~ClientStreamCore() = default;
-
-  bool over() const { return status_.has_value(); }
-  // A write begins, which WriteDone ends; false when the call is over.
-  bool BeginWrite();
-  // OK when gRPC has taken the message, else how the call ended.
-  Task<absl::Status> Written();
-  // How the call ended. Its last operation has been started before.
-  Task<absl::Status> Ended();
-  // Cancels the call unless it has ended; its loop hears no more of it.
-  void Abandon();
-
- protected:
-  // The call has been started and holds one of gRPC's holds.
-  void Started() { self_ = shared_from_this(); }
-  virtual void ReleaseHold() = 0;
-
-  // From gRPC's callbacks, on any thread.
-  void WriteDone(bool ok);
-  void CallDone(const grpc::Status& status);
-
-  grpc::ClientContext rpc_;
-
- private:
-  // Runs it on the loop, unless the call is abandoned. On any thread.
-  void Post(std::function<void()> work);
-  void Wake();
-  void Release();
-  void Count(absl::StatusCode code);
-
-  const std::string_view method_;
-  const std::chrono::steady_clock::time_point begin_;
-  std::shared_ptr<ClientStreamCore> self_;  // Until CallDone.
-  base::Mutex mutex_;
-  Loop* loop_ ABSL_GUARDED_BY(mutex_);  // nullptr once abandoned.
-
-  Loop& home_;
-  std::unique_ptr<Waiter> waiter_;  // While something is awaited.
-  bool held_ = true;
-  bool writing_ = false;
-  bool broken_ = false;                 // A write has failed.
-  std::optional<absl::Status> status_;  // Once the call has ended.
-};
-
 template <typename Request, typename Response>
 class ClientStreamCall final : public grpc::ClientWriteReactor<Request>,
-                               public ClientStreamCore {
+                               public ClientCallCore {
  public:
   using Starter = std::function<void(grpc::ClientContext*, Response*,
                                      grpc::ClientWriteReactor<Request>*)>;
 
-  using ClientStreamCore::ClientStreamCore;
+  using ClientCallCore::ClientCallCore;
 
   void Start(const Starter& start) {
     if (over()) return;  // There was no time left.
@@ -106,7 +49,7 @@ class ClientStreamCall final : public grpc::ClientWriteReactor<Request>,
   }
   Response& response() { return response_; }
 
-  void OnWriteDone(bool ok) override { WriteDone(ok); }
+  void OnWriteDone(bool ok) override { OperationDone(ok); }
   void OnDone(const grpc::Status& status) override { CallDone(status); }
 
  private:
@@ -142,15 +85,18 @@ class ClientStream {
   // the server sent them. OK also when the server has answered already
   // without reading it all: Finish has the answer. One Write at a time.
   Task<absl::Status> Write(Request message) {
-    if (!call_->BeginWrite()) co_return co_await call_->Ended();
-    call_->Send(std::move(message));
-    co_return co_await call_->Written();
+    if (call_->Begin()) {
+      call_->Send(std::move(message));
+      const bool taken = co_await call_->Done();
+      if (taken) co_return absl::OkStatus();
+    }
+    co_return co_await call_->Ended();
   }
 
   // Tells the server that this was all and suspends until it has answered.
   // Once, after the last Write.
   Task<absl::StatusOr<Response>> Finish() {
-    if (call_->BeginWrite()) call_->StartWritesDone();
+    if (call_->Begin()) call_->StartWritesDone();
     const absl::Status status = co_await call_->Ended();
     if (!status.ok()) co_return status;
     co_return std::move(call_->response());

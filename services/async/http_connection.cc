@@ -30,6 +30,9 @@ constexpr size_t kMaxHeldBack = 64 * 1024;
 constexpr size_t kMaxKeptOut = 256 * 1024;
 // What is read of a body that the handler did not want.
 constexpr uint64_t kMaxDrained = 256 * 1024;
+// A streamed body may wait for its client `write_timeout` longer than it takes
+// at this rate.
+constexpr uint64_t kMinStreamBytesPerSecond = 1024;
 // How long a closing connection waits for the client to take the answer.
 constexpr std::chrono::seconds kLinger{5};
 // A body may take `body_timeout` longer than it does at this rate. Time that
@@ -237,10 +240,20 @@ Task<HttpConnection::Next> HttpConnection::RunHandler() {
     co_return Next::kFinish;
   }
 
-  const bool keep_alive = head_.keep_alive && !response.close &&
-                          !state_->draining && body_error_.ok() &&
-                          (body_done_ || DrainsQuickly());
+  bool keep_alive = head_.keep_alive && !response.close && !state_->draining &&
+                    body_error_.ok() && (body_done_ || DrainsQuickly());
+  const bool streamed = IsStreamed(response, Framing(keep_alive));
+  const bool chunked = IsChunked(response, Framing(keep_alive));
+  if (streamed && !chunked && !response.stream_size) keep_alive = false;
   Answer(response, keep_alive);
+  if (streamed) {
+    const bool sent = co_await SendStream(response, chunked);
+    response.stream.reset();
+    if (!sent) {
+      Reset();
+      co_return Next::kClose;
+    }
+  }
   if (!keep_alive) co_return Next::kFinish;
   if (!body_done_) {
     const bool drained = co_await DrainBody();
@@ -276,9 +289,11 @@ Task<HttpConnection::Filled> HttpConnection::Fill(Clock::time_point deadline,
 Task<bool> HttpConnection::Flush() {
   Written written = TryWrite();
   while (written == Written::kBlocked) {
-    deadline_ = Clock::now() + state_->options.write_timeout;
+    const Clock::time_point start = Clock::now();
+    deadline_ = WriteDeadline(start);
     const auto [ec] = co_await socket_.async_wait(Socket::wait_write, kToken);
     deadline_ = Clock::time_point::max();
+    stream_waited_ += Clock::now() - start;
     if (ec || std::exchange(expired_, false)) is_broken_ = true;
     written = TryWrite();
   }
@@ -297,6 +312,59 @@ HttpConnection::Written HttpConnection::TryWrite() {
   out_.clear();
   if (out_.capacity() > kMaxKeptOut) out_.shrink_to_fit();
   return is_broken_ ? Written::kFailed : Written::kAll;
+}
+
+HttpConnection::Clock::time_point HttpConnection::WriteDeadline(
+    Clock::time_point now) const {
+  const Clock::duration limit = state_->options.write_timeout;
+  if (!streaming_) return now + limit;
+  const Clock::duration earned = std::chrono::seconds(
+      std::min<uint64_t>(stream_sent_ / kMinStreamBytesPerSecond, 1 << 20));
+  return now + std::min(limit, limit + earned - stream_waited_);
+}
+
+Task<bool> HttpConnection::SendStream(ServerResponse& response, bool chunked) {
+  streaming_ = true;
+  stream_sent_ = 0;
+  stream_waited_ = {};
+  const uint64_t size =
+      response.stream_size.value_or(std::numeric_limits<uint64_t>::max());
+  bool whole = false;
+  bool flushed = co_await Flush();
+  while (flushed && !whole) {
+    absl::StatusOr<std::string> piece = co_await NextPiece(*response.stream);
+    if (!piece.ok() || piece->size() > size - stream_sent_) break;
+    stream_sent_ += piece->size();
+    whole = piece->empty();
+    if (chunked) {
+      AppendChunk(*piece, &out_);
+    } else {
+      out_ = *std::move(piece);
+    }
+    flushed = co_await Flush();
+  }
+  streaming_ = false;
+  co_return whole && flushed &&
+      (!response.stream_size || stream_sent_ == size);
+}
+
+Task<absl::StatusOr<std::string>> HttpConnection::NextPiece(
+    BodySource& source) {
+  try {
+    co_return co_await source.Next();
+  } catch (const std::exception& error) {
+    base::LogError("exception from an HTTP body",
+                   {{"type", typeid(error).name()}});
+  } catch (...) {
+    base::LogError("exception from an HTTP body");
+  }
+  co_return absl::InternalError("exception");
+}
+
+void HttpConnection::Reset() {
+  boost::system::error_code ec;
+  socket_.set_option(asio::socket_base::linger(true, 0), ec);
+  socket_.close(ec);
 }
 
 Task<void> HttpConnection::Finish() {
@@ -323,11 +391,14 @@ void HttpConnection::AnswerError(v1::ErrorReason reason) {
   Answer(response, /*keep_alive=*/false);
 }
 
+ResponseFraming HttpConnection::Framing(bool keep_alive) const {
+  return {.request_version = head_.version,
+          .keep_alive = keep_alive,
+          .without_body = head_.method == "HEAD"};
+}
+
 void HttpConnection::Answer(const ServerResponse& response, bool keep_alive) {
-  const ResponseFraming framing{.request_version = head_.version,
-                                .keep_alive = keep_alive,
-                                .without_body = head_.method == "HEAD"};
-  AppendResponse(response, framing, part_.date.Now(), &out_);
+  AppendResponse(response, Framing(keep_alive), part_.date.Now(), &out_);
 }
 
 std::optional<std::string_view> HttpConnection::Header(

@@ -128,6 +128,12 @@ class HttpConnection final : private ServerRequest {
   // an answer that waits for the client.
   Task<Filled> Fill(Clock::time_point deadline, size_t room);
   Task<bool> Flush();
+  // Sends the pieces of a streamed body, whose head is in `out_`. False when
+  // it was not sent whole.
+  Task<bool> SendStream(ServerResponse& response, bool chunked);
+  Task<absl::StatusOr<std::string>> NextPiece(BodySource& source);
+  // Ends the connection in a way that no client takes for the body's end.
+  void Reset();
   Written TryWrite();
 
   // Appends at most `room` bytes of the body to `sink` (null: to nothing),
@@ -142,7 +148,9 @@ class HttpConnection final : private ServerRequest {
   Task<bool> DrainBody();
 
   void AnswerError(v1::ErrorReason reason);
+  ResponseFraming Framing(bool keep_alive) const;
   void Answer(const ServerResponse& response, bool keep_alive);
+  Clock::time_point WriteDeadline(Clock::time_point now) const;
   Task<void> Finish();
 
   const std::shared_ptr<HttpServerState> state_;
@@ -174,6 +182,10 @@ class HttpConnection final : private ServerRequest {
   size_t body_held_ = 0;        // Of state_->body_memory.
   Clock::duration body_waited_{};
   Clock::duration body_timeout_{};
+  // Of the streamed body being sent; none: `streaming_` is false.
+  bool streaming_ = false;
+  uint64_t stream_sent_ = 0;
+  Clock::duration stream_waited_{};
 };
 
 }  // namespace kyc::async

@@ -100,6 +100,10 @@ bool IsServers(std::string_view name) {
   }
 }
 
+bool MayHaveBody(const ServerResponse& response) {
+  return response.status != 204 && response.status != 304;
+}
+
 bool IsOneLine(std::string_view text) {
   for (const char c : text) {
     if (c == '\r' || c == '\n' || c == '\0') return false;
@@ -121,6 +125,28 @@ std::string_view HttpDate::Now() {
   return {text_, size_};
 }
 
+bool IsStreamed(const ServerResponse& response,
+                const ResponseFraming& framing) {
+  return response.stream != nullptr && MayHaveBody(response) &&
+         !framing.without_body;
+}
+
+bool IsChunked(const ServerResponse& response,
+               const ResponseFraming& framing) {
+  return response.stream != nullptr && MayHaveBody(response) &&
+         !response.stream_size && framing.request_version >= 11;
+}
+
+void AppendChunk(std::string_view piece, std::string* out) {
+  char digits[16];
+  const auto end =
+      std::to_chars(digits, digits + sizeof(digits), piece.size(), 16);
+  out->append(digits, end.ptr);
+  out->append("\r\n");
+  out->append(piece);
+  out->append("\r\n");
+}
+
 void AppendResponse(const ServerResponse& response,
                     const ResponseFraming& framing, std::string_view date,
                     std::string* out) {
@@ -138,14 +164,19 @@ void AppendResponse(const ServerResponse& response,
   } else if (framing.request_version == 10) {
     out->append("\r\nConnection: keep-alive");
   }
-  const bool may_have_body = response.status != 204 && response.status != 304;
+  const bool streams = response.stream != nullptr;
+  const bool may_have_body = MayHaveBody(response);
   if (may_have_body) {
-    if (!response.body.empty() && !response.content_type.empty()) {
+    if ((streams || !response.body.empty()) && !response.content_type.empty()) {
       out->append("\r\nContent-Type: ");
       out->append(response.content_type);
     }
-    out->append("\r\nContent-Length: ");
-    AppendNumber(response.body.size(), out);
+    if (!streams || response.stream_size) {
+      out->append("\r\nContent-Length: ");
+      AppendNumber(streams ? *response.stream_size : response.body.size(), out);
+    } else if (IsChunked(response, framing)) {
+      out->append("\r\nTransfer-Encoding: chunked");
+    }
   }
   for (const auto& [name, value] : response.headers) {
     if (IsServers(name) || !IsOneLine(name) || !IsOneLine(value)) continue;
@@ -155,7 +186,9 @@ void AppendResponse(const ServerResponse& response,
     out->append(value);
   }
   out->append("\r\n\r\n");
-  if (may_have_body && !framing.without_body) out->append(response.body);
+  if (may_have_body && !framing.without_body && !streams) {
+    out->append(response.body);
+  }
 }
 
 }  // namespace kyc::async

@@ -27,7 +27,16 @@ struct ResponseFraming {
   bool without_body = false;  // The answer to HEAD.
 };
 
-// Appends head and body.
+// Whether this answer's body is streamed: not where there is none to send.
+bool IsStreamed(const ServerResponse& response, const ResponseFraming& framing);
+// Whether it is streamed in chunks. The other way without a size is to close
+// the connection at the end.
+bool IsChunked(const ServerResponse& response, const ResponseFraming& framing);
+
+// Appends a piece of a chunked body; an empty one ends it.
+void AppendChunk(std::string_view piece, std::string* out);
+
+// Appends head and body; of a streamed answer the head.
 void AppendResponse(const ServerResponse& response,
                     const ResponseFraming& framing, std::string_view date,
                     std::string* out);

@@ -66,6 +66,19 @@ class ServerRequest {
   virtual void SetBodyTimeout(std::chrono::milliseconds timeout) = 0;
 };
 
+// A body that is sent piece by piece, as what makes it delivers: for what is
+// too large to be held whole. One piece is asked for when the one before has
+// gone, so that a client that reads slowly slows down its source alone, and a
+// connection holds no more than one piece.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // The next piece; empty at the end. On the connection's loop. An error (or
+  // an exception) cuts the connection, which is how a client sees that it has
+  // not got all. The source bounds its own waits.
+  virtual Task<absl::StatusOr<std::string>> Next() = 0;
+};
+
 // The answer, filled by the handler. Content-Length, Date and Connection are
 // the server's. Header values with CR, LF or NUL are dropped, not sent.
 struct ServerResponse {
@@ -73,6 +86,11 @@ struct ServerResponse {
   std::vector<std::pair<std::string_view, std::string>> headers;
   std::string_view content_type = "application/json";  // A literal.
   std::string body;
+  // Instead of `body`. Destroyed with the answer's end, however that comes.
+  std::unique_ptr<BodySource> stream;
+  // What the stream's pieces are together: its Content-Length. More or less
+  // than that cuts the connection. Not known: the answer is chunked.
+  std::optional<uint64_t> stream_size;
   bool close = false;  // Close the connection after this answer.
 };
 
@@ -99,7 +117,9 @@ struct HttpServerOptions {
   // it does at 1 KiB/s.
   std::chrono::seconds body_timeout{30};
   std::chrono::seconds idle_timeout{75};   // Between requests.
-  std::chrono::seconds write_timeout{30};  // Without any progress.
+  // Without any progress; as a whole a streamed body may wait for its client
+  // this much longer than it takes at 1 KiB/s.
+  std::chrono::seconds write_timeout{30};
 };
 
 // Start and Drain from the thread that owns the server, not from a loop.

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -103,6 +104,22 @@ class Client {
     Send(bytes);
     return Read();
   }
+  // Everything up to the connection's end.
+  std::string Rest() {
+    while (Fill(kPatience)) {
+    }
+    return std::exchange(unread_, {});
+  }
+  // The next bytes up to `text`, which is among them.
+  std::string ReadUpTo(std::string_view text) {
+    size_t at = 0;
+    while ((at = unread_.find(text)) == std::string::npos) {
+      if (!Fill(kPatience)) return {};
+    }
+    std::string bytes = unread_.substr(0, at + text.size());
+    unread_.erase(0, bytes.size());
+    return bytes;
+  }
   // Whether the server ends the connection, with no byte more.
   bool Ends() { return unread_.empty() && !Fill(kPatience) && ended_; }
   // Whether nothing comes for `time`.
@@ -137,6 +154,34 @@ struct Shared {
   std::atomic<int> finished{0};
   std::atomic<int> served{0};
   std::atomic<uint64_t> loops{0};  // A bit for each loop that served.
+  std::atomic<int> pieces{0};      // Asked of streams.
+  std::atomic<int> sources{0};     // Of streams that live.
+};
+
+// A body of as many pieces as asked for, then an end of some kind.
+class TestSource final : public BodySource {
+ public:
+  TestSource(std::shared_ptr<Shared> shared, int pieces, size_t size,
+             std::string end)
+      : shared_(std::move(shared)), left_(pieces), size_(size), end_(end) {
+    ++shared_->sources;
+  }
+  ~TestSource() override { --shared_->sources; }
+
+  Task<absl::StatusOr<std::string>> Next() override {
+    ++shared_->pieces;
+    co_await Sleep(milliseconds(1));
+    if (left_-- > 0) co_return std::string(size_, 'x');
+    if (end_ == "fail") co_return absl::UnavailableError("gone");
+    if (end_ == "throw") throw std::runtime_error("secret");
+    co_return std::string();
+  }
+
+ private:
+  const std::shared_ptr<Shared> shared_;
+  int left_;
+  const size_t size_;
+  const std::string end_;
 };
 
 inline void RenderError(v1::ErrorReason reason, std::string_view path,
@@ -173,6 +218,20 @@ inline Task<void> Handle(std::shared_ptr<Shared> shared, Loop& loop,
   }
   if (path == "/large") {
     response.body.assign(std::stoul(std::string(request.query())), 'x');
+    co_return;
+  }
+  if (path == "/stream") {
+    // /stream?PIECES&SIZE&CONTENT_LENGTH&END
+    std::istringstream query{std::string(request.query())};
+    std::string pieces, size, length, end;
+    std::getline(query, pieces, '&');
+    std::getline(query, size, '&');
+    std::getline(query, length, '&');
+    std::getline(query, end, '&');
+    response.content_type = "image/jpeg";
+    response.stream = std::make_unique<TestSource>(shared, std::stoi(pieces),
+                                                   std::stoul(size), end);
+    if (!length.empty()) response.stream_size = std::stoull(length);
     co_return;
   }
   if (path == "/headers") {

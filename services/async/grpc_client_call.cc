@@ -1,4 +1,4 @@
-#include "services/async/grpc_client_stream.h"
+#include "services/async/grpc_client_call.h"
 
 #include "services/async/grpc_status.h"
 #include "services/async/rpc_metrics.h"
@@ -10,7 +10,7 @@ constexpr std::chrono::minutes kLongestCall(5);
 
 }  // namespace
 
-ClientStreamCore::ClientStreamCore(const CallContext& context,
+ClientCallCore::ClientCallCore(const CallContext& context,
                                    std::string_view method)
     : method_(method),
       begin_(std::chrono::steady_clock::now()),
@@ -29,23 +29,22 @@ ClientStreamCore::ClientStreamCore(const CallContext& context,
       std::chrono::duration_cast<std::chrono::system_clock::duration>(left));
 }
 
-bool ClientStreamCore::BeginWrite() {
+bool ClientCallCore::Begin() {
   if (broken_ || over()) return false;
-  writing_ = true;
+  busy_ = true;
   return true;
 }
 
-Task<absl::Status> ClientStreamCore::Written() {
-  if (writing_) {
+Task<bool> ClientCallCore::Done() {
+  if (busy_) {
     waiter_ = std::make_unique<Waiter>(home_);
     co_await waiter_->Wait();
     waiter_.reset();
   }
-  if (!broken_) co_return absl::OkStatus();
-  co_return co_await Ended();
+  co_return !broken_;
 }
 
-Task<absl::Status> ClientStreamCore::Ended() {
+Task<absl::Status> ClientCallCore::Ended() {
   Release();
   if (!over()) {
     waiter_ = std::make_unique<Waiter>(home_);
@@ -55,7 +54,7 @@ Task<absl::Status> ClientStreamCore::Ended() {
   co_return *status_;
 }
 
-void ClientStreamCore::Abandon() {
+void ClientCallCore::Abandon() {
   {
     base::MutexLock lock(&mutex_);
     loop_ = nullptr;
@@ -66,16 +65,16 @@ void ClientStreamCore::Abandon() {
   Release();
 }
 
-void ClientStreamCore::WriteDone(bool ok) {
+void ClientCallCore::OperationDone(bool ok) {
   Post([self = shared_from_this(), ok] {
-    self->writing_ = false;
+    self->busy_ = false;
     self->broken_ = self->broken_ || !ok;
     self->Wake();
   });
 }
 
-void ClientStreamCore::CallDone(const grpc::Status& status) {
-  const std::shared_ptr<ClientStreamCore> self = std::move(self_);
+void ClientCallCore::CallDone(const grpc::Status& status) {
+  const std::shared_ptr<ClientCallCore> self = std::move(self_);
   Post([self, status = FromGrpcStatus(status)] {
     self->status_ = status;
     self->Count(status.code());
@@ -83,22 +82,22 @@ void ClientStreamCore::CallDone(const grpc::Status& status) {
   });
 }
 
-void ClientStreamCore::Post(std::function<void()> work) {
+void ClientCallCore::Post(std::function<void()> work) {
   // The lock keeps the loop from ending between the look and the post.
   base::MutexLock lock(&mutex_);
   if (loop_ != nullptr) loop_->Post(std::move(work));
 }
 
-void ClientStreamCore::Wake() {
+void ClientCallCore::Wake() {
   if (waiter_ != nullptr) waiter_->ResumeNow();
 }
 
 // gRPC ends the call only when nothing more can be started.
-void ClientStreamCore::Release() {
+void ClientCallCore::Release() {
   if (std::exchange(held_, false)) ReleaseHold();
 }
 
-void ClientStreamCore::Count(absl::StatusCode code) {
+void ClientCallCore::Count(absl::StatusCode code) {
   RpcMetrics::OfClient(method_).Count(code, begin_);
 }
 
