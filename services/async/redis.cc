@@ -291,6 +291,10 @@ class Redis::Impl : public RedisConnection::Listener,
     if (in_flight_.empty()) {
       return connection_->Drop("a reply to no command");
     }
+    if (reply.type == RedisReply::Type::kError &&
+        MeansOutOfStep(reply.text)) {
+      return connection_->Drop("a command was not understood");
+    }
     Entry& entry = in_flight_.front();
     --outstanding_;
     std::shared_ptr<Call> call = entry.call;

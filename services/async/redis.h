@@ -87,6 +87,8 @@ class Redis {
   //                      LOADING, READONLY, OOM, MISCONF, BUSY, NOREPLICAS,
   //                      MASTERDOWN, CLUSTERDOWN or TRYAGAIN: try later.
   //                      A lost connection leaves open whether it was done.
+  //                      It is given up when the server did not understand
+  //                      a command: replies may be out of step with commands.
   //   DEADLINE_EXCEEDED  no reply in time; it may have been done.
   //   INTERNAL           any other error reply (WRONGTYPE, …).
   //   NOT_FOUND          NOGROUP.

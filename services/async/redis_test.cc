@@ -366,7 +366,6 @@ TEST_F(RedisTest, ErrorRepliesKeepTheirFirstWordOnly) {
   Connect(server.options());
   ASSERT_TRUE(Command({"SET", "text", "secret"}).ok());
   EXPECT_EQ(Code(Command({"LPUSH", "text", "x"})), "INTERNAL: WRONGTYPE");
-  EXPECT_EQ(Code(Command({"NOSUCHCOMMAND", "secret"})), "INTERNAL: ERR");
   EXPECT_EQ(
       Code(Command({"XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"})),
       "NOT_FOUND: NOGROUP");
@@ -378,6 +377,33 @@ TEST_F(RedisTest, ErrorRepliesKeepTheirFirstWordOnly) {
   EXPECT_EQ(Code(Eval(RedisScript("return redis.call('SET', KEYS[1], 'b')"),
                       {"a"}, {})),
             "UNAVAILABLE: OOM");
+}
+
+// Redis takes bytes that are no array of words for lines, and answers each:
+// one command, many replies, and those behind it would get each other's.
+TEST_F(RedisTest, RepliesOutOfStepAreGivenToNobody) {
+  RedisForTest server;
+  Connect(server.options());
+  ASSERT_TRUE(Command({"SET", "a", "of a"}).ok());
+  for (const std::vector<std::string>& broken :
+       {std::vector<std::string>{"NOSUCHCOMMAND", "secret"},
+        std::vector<std::string>{"GET"}}) {
+    RedisBatch batch;
+    batch.Add({"GET", "a"});
+    batch.Add(broken);
+    batch.Add({"GET", "a"});
+    batch.Add({"GET", "b"});
+    const std::vector<Reply> replies = Many(std::move(batch));
+    ASSERT_EQ(replies.size(), 4u);
+    EXPECT_EQ(replies[0]->text, "of a");
+    for (int i = 1; i < 4; ++i) {
+      EXPECT_EQ(Code(replies[i]), "UNAVAILABLE: connection lost") << i;
+    }
+    EXPECT_TRUE(Eventually([&] {
+      const Reply reply = Command({"GET", "a"});
+      return reply.ok() && reply->text == "of a";
+    }));
+  }
 }
 
 TEST_F(RedisTest, PasswordAndDatabase) {

@@ -59,6 +59,12 @@ absl::Status StatusOfErrorReply(std::string_view error) {
   return absl::InternalError(message);
 }
 
+bool MeansOutOfStep(std::string_view error) {
+  return error.starts_with("ERR Protocol error") ||
+         error.starts_with("ERR unknown command") ||
+         error.starts_with("ERR wrong number of arguments for");
+}
+
 // What hiredis calls for each value it has read, in their order. An element
 // belongs to its parent, so nothing here is freed; an array grows only between
 // elements, when hiredis holds no pointer into it.

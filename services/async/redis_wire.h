@@ -23,6 +23,11 @@ std::string_view FirstWord(std::string_view error);
 // says which code.
 absl::Status StatusOfErrorReply(std::string_view error);
 
+// Whether an error reply says that the server read something else than what
+// was sent: broken on the way, one command may get many replies or none, and
+// no reply after this one can be trusted to belong to its command.
+bool MeansOutOfStep(std::string_view error);
+
 // Cuts a stream of bytes into replies, with hiredis' parser. Not thread-safe.
 class RedisReplyReader {
  public:
