@@ -11,9 +11,12 @@
 #include "gateway/api/dispatcher.h"
 #include "gateway/api/grpc_backend.h"
 #include "gateway/api/grpc_health.h"
+#include "gateway/api/grpc_partner_backend.h"
 #include "gateway/auth/authenticator.h"
 #include "gateway/auth/jwt_verifier.h"
 #include "gateway/auth/key_source.h"
+#include "gateway/auth/pint_authenticator.h"
+#include "gateway/auth/pint_verifier.h"
 #include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
 #include "gateway/http/in_flight_limit.h"
@@ -48,6 +51,10 @@ ABSL_FLAG(int, rate_limit_user, 300, "requests a minute and user; 0: no limit");
 ABSL_FLAG(int, rate_limit_address, 1200,
           "requests a minute and client address; 0: no limit; never for "
           "webhooks and loopback peers");
+ABSL_FLAG(int, rate_limit_key, 600, "requests a minute and API key; 0: no limit");
+ABSL_FLAG(std::string, partner_issuer, "",
+          "the iss that partner tokens (PINT) must have: kyc_server's flag of "
+          "that name; empty: not checked");
 ABSL_FLAG(std::string, trusted_proxies, "",
           "addresses or networks whose X-Forwarded-For is believed, separated "
           "by commas");
@@ -104,6 +111,8 @@ absl::StatusOr<Options> ReadOptions() {
                                    absl::GetFlag(FLAGS_rate_limit_user)));
   RETURN_IF_ERROR(CheckNotNegative("rate_limit_address",
                                    absl::GetFlag(FLAGS_rate_limit_address)));
+  RETURN_IF_ERROR(
+      CheckNotNegative("rate_limit_key", absl::GetFlag(FLAGS_rate_limit_key)));
   RETURN_IF_ERROR(CheckNotNegative("max_uploads_in_flight",
                                    absl::GetFlag(FLAGS_max_uploads_in_flight)));
   absl::StatusOr<std::unique_ptr<KeySource>> keys =
@@ -116,12 +125,15 @@ absl::StatusOr<Options> ReadOptions() {
 // What each loop has of its own.
 struct LoopParts {
   LoopParts(async::Loop& loop, const GrpcBackendOptions& options,
-            FrontDoor& front, KeySource& keys, const JwtVerifier& verifier)
+            FrontDoor& front, KeySource& keys, const JwtVerifier& verifier,
+            KeySource& pint_keys, const PintVerifier& pint_verifier)
       : authenticator(keys, verifier, base::SystemClock()),
+        pint_authenticator(pint_keys, pint_verifier, base::SystemClock()),
         backend(NewGrpcBackend(loop, options)),
-        dispatcher(front, authenticator, *backend) {}
+        dispatcher(front, authenticator, pint_authenticator, *backend) {}
 
   Authenticator authenticator;
+  PintAuthenticator pint_authenticator;
   std::unique_ptr<Backend> backend;
   Dispatcher dispatcher;
 };
@@ -138,9 +150,14 @@ int Run() {
       .user_limit = RateLimiter("user", absl::GetFlag(FLAGS_rate_limit_user)),
       .address_limit =
           RateLimiter("address", absl::GetFlag(FLAGS_rate_limit_address)),
+      .key_limit = RateLimiter("key", absl::GetFlag(FLAGS_rate_limit_key),
+                               /*max_keys=*/20'000,
+                               RateLimiter::Fields::kClassic),
       .uploads = InFlightLimit(absl::GetFlag(FLAGS_max_uploads_in_flight))};
   const JwtVerifier verifier(absl::GetFlag(FLAGS_user_jwt_issuer),
                              absl::GetFlag(FLAGS_user_jwt_audience));
+  const PintVerifier pint_verifier(absl::GetFlag(FLAGS_partner_issuer));
+  SigningKeys signing_keys(options->backend.kyc_address);
   GrpcHealth kyc_health(options->backend.kyc_address, "kyc.v1.KycService");
   GrpcHealth webhook_health(options->backend.webhook_address,
                             "kyc.v1.WebhookService");
@@ -149,10 +166,14 @@ int Run() {
   // Reads keys and asks after the services, so that no request waits for it.
   async::Runtime background(1);
   const std::unique_ptr<KeySource> keys = std::move(options->keys);
+  const std::unique_ptr<KeySource> pint_keys =
+      KeySource::From("partner", options->backend.kyc_address,
+                      [&signing_keys] { return signing_keys.Fetch(); });
   std::vector<std::unique_ptr<LoopParts>> parts;
   for (int i = 0; i < runtime.size(); ++i) {
     parts.push_back(std::make_unique<LoopParts>(
-        runtime.loop(i), options->backend, front, *keys, verifier));
+        runtime.loop(i), options->backend, front, *keys, verifier, *pint_keys,
+        pint_verifier));
   }
   async::HttpServerOptions http;
   http.listen = absl::GetFlag(FLAGS_listen);
@@ -178,6 +199,7 @@ int Run() {
   runtime.Start();
   background.Start();
   keys->Start(background.loop(0));
+  pint_keys->Start(background.loop(0));
   kyc_health.Start(background.loop(0));
   webhook_health.Start(background.loop(0));
   if (absl::Status started = server.Start(); !started.ok()) {
@@ -187,7 +209,10 @@ int Run() {
     process::FailConfig(process::ForFlag("admin_listen", started));
   }
   base::LogInfo("listening", {{"listen", http.listen}});
-  process::WaitForTermination([&keys] { keys->Reload(); });
+  process::WaitForTermination([&] {
+    keys->Reload();
+    pint_keys->Reload();
+  });
 
   base::LogInfo("draining");
   admin.SetDraining();

@@ -170,11 +170,11 @@ TEST_F(AdminTest, CreatesKeysAndShowsTheirTextOnce) {
               ::testing::ElementsAre("sis.get_kyc", "lookup"));
 
   AsAdmin("POST", kKeys, R"({"name":"backend","env_id":"e"})");
-  EXPECT_THAT(admin().create_request.scopes(),
-              ::testing::ElementsAre("get_kyc", "lookup", "get_details",
-                                     "token_exchange", "get_pints"));
+  EXPECT_TRUE(admin().create_request.default_scopes());
+  EXPECT_EQ(admin().create_request.scopes_size(), 0);
   AsAdmin("POST", kKeys, R"({"name":"backend","env_id":"e","scopes":[]})");
   EXPECT_EQ(admin().create_request.scopes_size(), 0);
+  EXPECT_FALSE(admin().create_request.default_scopes());
 }
 
 TEST_F(AdminTest, RefusesWrongBodiesOfKeys) {

@@ -1,8 +1,17 @@
 #include "gateway/api/call.h"
 
 #include <ctime>
+#include <utility>
+#include <vector>
 
 namespace kyc::gateway {
+
+void ReplaceHeader(std::string_view name, std::string value,
+                   async::ServerResponse* response) {
+  std::erase_if(response->headers,
+                [&](const auto& field) { return field.first == name; });
+  response->headers.emplace_back(name, std::move(value));
+}
 
 std::string_view StateName(v1::VerificationState state) {
   switch (state) {
@@ -36,6 +45,13 @@ void WriteTime(const Call& call, std::string_view key, int64_t epoch_ms,
   const size_t size =
       std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
   json->String({text, size});
+}
+
+void WriteLink(std::string_view relation, std::string_view href,
+               std::string_view method, base::JsonWriter* json) {
+  json->Key(relation).BeginObject().Key("href").String(href);
+  if (method != "GET") json->Key("method").String(method);
+  json->EndObject();
 }
 
 void WriteText(std::string_view key, std::string_view text,

@@ -32,6 +32,8 @@ struct Call {
   std::string user_id;
   // The caller's key; set on routes that ask for one.
   std::shared_ptr<const v1::ApiKey> api_key;
+  // What the user has consented to; set on routes of partners.
+  v1::PintGrant grant;
   // x-juno-orgid; both empty without it.
   std::string org_id;
   std::string env_id;
@@ -58,6 +60,20 @@ void SetTenant(const Call& call, Request* request) {
   request->mutable_tenant()->set_env_id(call.env_id);
 }
 
+// The partner that calls, for an RPC.
+template <typename Request>
+void SetCaller(const Call& call, Request* request) {
+  v1::PartnerCaller& caller = *request->mutable_caller();
+  caller.set_key_id(call.api_key->id());
+  caller.set_key_name(call.api_key->name());
+  *caller.mutable_tenant() = call.api_key->tenant();
+  caller.set_audience(call.api_key->audience());
+}
+
+// Takes the place of a header that every answer has; `name` is a literal.
+void ReplaceHeader(std::string_view name, std::string value,
+                   async::ServerResponse* response);
+
 // A state as the public sees it.
 std::string_view StateName(v1::VerificationState state);
 
@@ -65,6 +81,10 @@ std::string_view StateName(v1::VerificationState state);
 // "2026-01-31T12:00:00Z" where the caller asked for that.
 void WriteTime(const Call& call, std::string_view key, int64_t epoch_ms,
                base::JsonWriter* json);
+
+// Writes a member of `_links`: a method that is not GET is named.
+void WriteLink(std::string_view relation, std::string_view href,
+               std::string_view method, base::JsonWriter* json);
 
 // Writes a member that is text, or null when it is empty.
 void WriteText(std::string_view key, std::string_view text,

@@ -91,9 +91,10 @@ absl::Status Miss(const RouteMatch& match, const CorsPolicy& cors,
 }  // namespace
 
 Dispatcher::Dispatcher(FrontDoor& front, Authenticator& authenticator,
-                       Backend& backend)
+                       PintAuthenticator& pint_authenticator, Backend& backend)
     : front_(front),
       authenticator_(authenticator),
+      pint_authenticator_(pint_authenticator),
       backend_(backend),
       api_keys_(
           [this](async::CallContext context, v1::VerifyApiKeyRequest request) {
@@ -155,28 +156,7 @@ absl::Status Dispatcher::CheckAddress(const Call& call,
 
 async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
                                             steady_clock::time_point now) {
-  if (route.auth == Route::Auth::kUser) {
-    const std::vector<std::string_view> tokens =
-        call.request.Headers("x-juno-jwt");
-    if (tokens.size() != 1) {
-      co_return base::Error(v1::ERROR_REASON_UNAUTHENTICATED);
-    }
-    const std::string* known = authenticator_.Recall(tokens.front());
-    if (known != nullptr) {
-      call.user_id = *known;
-    } else {
-      CO_ASSIGN_OR_RETURN(call.user_id, co_await authenticator_.Verify(
-                                            std::string(tokens.front())));
-    }
-    if (route.limited) {
-      CO_RETURN_IF_ERROR(front_.user_limit.Take(call.user_id, now,
-                                                RateLimiter::Tell::kAlways,
-                                                &call.response));
-    }
-    CO_RETURN_IF_ERROR(ReadTenant(&call));
-  } else if (route.auth == Route::Auth::kApiKey) {
-    CO_RETURN_IF_ERROR(co_await CheckApiKey(route, call, now));
-  }
+  CO_RETURN_IF_ERROR(co_await CheckCaller(route, call, now));
   call.iso_times = EqualsIgnoreCase(
       call.request.Header("X-Timestamp-Format").value_or(""), "iso8601");
   if (route.body == Route::Body::kJson && call.request.has_body() &&
@@ -197,8 +177,55 @@ async::Task<absl::Status> Dispatcher::Serve(const Route& route, Call& call,
   co_return co_await route.handler(call);
 }
 
-async::Task<absl::Status> Dispatcher::CheckApiKey(
+async::Task<absl::Status> Dispatcher::CheckCaller(
     const Route& route, Call& call, steady_clock::time_point now) {
+  switch (route.auth) {
+    case Route::Auth::kNone:
+      co_return absl::OkStatus();
+    case Route::Auth::kUser:
+      co_return co_await CheckUser(route, call, now);
+    case Route::Auth::kUserOrApiKey:
+      if (call.request.Header("x-juno-jwt")) {
+        co_return co_await CheckUser(route, call, now);
+      }
+      [[fallthrough]];
+    case Route::Auth::kApiKey:
+      CO_RETURN_IF_ERROR(co_await CheckApiKey(call, now));
+      co_return CheckScope(*call.api_key, route.scopes);
+    case Route::Auth::kPartner:
+      CO_RETURN_IF_ERROR(co_await CheckApiKey(call, now));
+      CO_ASSIGN_OR_RETURN(call.grant,
+                          co_await pint_authenticator_.Verify(
+                              call.request.Headers("x-sumvin-pint-token"),
+                              call.api_key->audience()));
+      CO_RETURN_IF_ERROR(CheckScope(*call.api_key, route.scopes));
+      co_return CheckPintScope(call.grant, route.pint_scope);
+  }
+}
+
+async::Task<absl::Status> Dispatcher::CheckUser(const Route& route, Call& call,
+                                                steady_clock::time_point now) {
+  const std::vector<std::string_view> tokens =
+      call.request.Headers("x-juno-jwt");
+  if (tokens.size() != 1) {
+    co_return base::Error(v1::ERROR_REASON_UNAUTHENTICATED);
+  }
+  const std::string* known = authenticator_.Recall(tokens.front());
+  if (known != nullptr) {
+    call.user_id = *known;
+  } else {
+    CO_ASSIGN_OR_RETURN(call.user_id, co_await authenticator_.Verify(
+                                          std::string(tokens.front())));
+  }
+  if (route.limited) {
+    CO_RETURN_IF_ERROR(front_.user_limit.Take(
+        call.user_id, now, RateLimiter::Tell::kAlways, &call.response));
+  }
+  co_return ReadTenant(&call);
+}
+
+async::Task<absl::Status> Dispatcher::CheckApiKey(
+    Call& call, steady_clock::time_point now) {
   absl::StatusOr<ApiKeyAuthenticator::Key> key = co_await api_keys_.Verify(
       call.context, call.request.Headers("Authorization"), now);
   if (!key.ok()) {
@@ -208,7 +235,8 @@ async::Task<absl::Status> Dispatcher::CheckApiKey(
     co_return key.status();
   }
   call.api_key = *std::move(key);
-  co_return CheckScope(*call.api_key, route.scope);
+  co_return front_.key_limit.Take(
+      call.api_key->id(), now, RateLimiter::Tell::kAlways, &call.response);
 }
 
 void Dispatcher::Observe(RouteMetrics& metrics, const Call& call,

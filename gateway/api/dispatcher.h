@@ -11,6 +11,7 @@
 #include "gateway/api/routes.h"
 #include "gateway/auth/api_key.h"
 #include "gateway/auth/authenticator.h"
+#include "gateway/auth/pint_authenticator.h"
 #include "gateway/http/client_address.h"
 #include "gateway/http/cors.h"
 #include "gateway/http/in_flight_limit.h"
@@ -31,13 +32,16 @@ struct FrontDoor {
   // By user, once the user is known; by client address before anything else.
   RateLimiter user_limit;
   RateLimiter address_limit;
+  // By API key, once the key is known.
+  RateLimiter key_limit{"key", 0};
   InFlightLimit uploads{32};
 };
 
 // One loop's. The arguments outlive it.
 class Dispatcher {
  public:
-  Dispatcher(FrontDoor& front, Authenticator& authenticator, Backend& backend);
+  Dispatcher(FrontDoor& front, Authenticator& authenticator,
+             PintAuthenticator& pint_authenticator, Backend& backend);
 
   // Every answer has nosniff, `Cache-Control: no-store` and the traceparent
   // that the services behind saw. Access log: answers of 500 and more and
@@ -62,15 +66,21 @@ class Dispatcher {
                             std::chrono::steady_clock::time_point now);
   async::Task<absl::Status> Serve(const Route& route, Call& call,
                                   std::chrono::steady_clock::time_point now);
-  async::Task<absl::Status> CheckApiKey(
+  async::Task<absl::Status> CheckCaller(
       const Route& route, Call& call,
       std::chrono::steady_clock::time_point now);
+  async::Task<absl::Status> CheckUser(
+      const Route& route, Call& call,
+      std::chrono::steady_clock::time_point now);
+  async::Task<absl::Status> CheckApiKey(
+      Call& call, std::chrono::steady_clock::time_point now);
   void Observe(RouteMetrics& metrics, const Call& call,
                const absl::Status& status,
                std::chrono::steady_clock::time_point begin);
 
   FrontDoor& front_;
   Authenticator& authenticator_;
+  PintAuthenticator& pint_authenticator_;
   Backend& backend_;
   ApiKeyAuthenticator api_keys_;
   std::vector<RouteMetrics> metrics_;  // Of each route.

@@ -16,6 +16,7 @@
 
 #include "gateway/api/admin_backend_for_test.h"
 #include "gateway/api/dispatcher.h"
+#include "gateway/api/partner_backend_for_test.h"
 #include "gateway/auth/jwt_for_test.h"
 #include "services/async/http_client.h"
 #include "services/async/loop.h"
@@ -75,6 +76,7 @@ class FakeBackend : public Backend {
     co_return ended;
   }
   AdminBackend& admin() override { return admin_backend; }
+  PartnerBackend& partner() override { return partner_backend; }
   async::Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       async::CallContext, v1::CreateApplicantRequest request) override {
     applicant_request = std::move(request);
@@ -154,6 +156,7 @@ class FakeBackend : public Backend {
       v1::IngestSumsubEventResponse();
 
   FakeAdminBackend admin_backend;
+  FakePartnerBackend partner_backend;
   absl::StatusOr<v1::BeginIdempotentResponse> begun =
       v1::BeginIdempotentResponse();
   absl::StatusOr<v1::EndIdempotentResponse> ended = v1::EndIdempotentResponse();
@@ -191,14 +194,17 @@ inline std::string TokenOf(const std::string& subject) {
 
 class DispatcherTest : public ::testing::Test {
  protected:
-  DispatcherTest() {
+  // `key_limit`: of API keys.
+  explicit DispatcherTest(int key_limit = 0) : key_limit_(key_limit) {
     const std::string path =
         ::testing::TempDir() + "/jwks_" + std::to_string(getpid());
     std::ofstream(path) << JwksOf({Key().Jwk()});
     keys_ = KeySource::Open(path).value();
     std::remove(path.c_str());
     authenticator_.emplace(*keys_, verifier_, clock_);
-    dispatcher_.emplace(front_, *authenticator_, backend_);
+    pint_authenticator_.emplace(*keys_, pint_verifier_, clock_);
+    dispatcher_.emplace(front_, *authenticator_, *pint_authenticator_,
+                        backend_);
     server_.emplace(
         runtime_, async::HttpServerOptions{.listen = "127.0.0.1:0"},
         [this](async::Loop&, async::ServerRequest& request,
@@ -260,18 +266,23 @@ class DispatcherTest : public ::testing::Test {
     EXPECT_EQ(root["trace_id"].StringOr("").size(), 32u);
   }
 
+  const int key_limit_;
   base::FakeClock clock_{kNowMs};
   const JwtVerifier verifier_{"", ""};
+  const PintVerifier pint_verifier_{""};
   FrontDoor front_{.problems = ProblemWriter("https://api.sumvin.com/errors/"),
                    .cors = CorsPolicy::Parse("https://app.example").value(),
                    .proxies = TrustedProxies::Parse("127.0.0.1").value(),
                    .user_limit = RateLimiter("user", 100),
-                   .address_limit = RateLimiter("address", 5)};
+                   .address_limit = RateLimiter("address", 5),
+                   .key_limit = RateLimiter("key", key_limit_, 100,
+                                            RateLimiter::Fields::kClassic)};
   FakeBackend backend_;
   std::unique_ptr<KeySource> keys_;
   async::Runtime runtime_{1};
   async::Runtime client_runtime_{1};
   std::optional<Authenticator> authenticator_;
+  std::optional<PintAuthenticator> pint_authenticator_;
   std::optional<Dispatcher> dispatcher_;
   std::optional<async::HttpServer> server_;
   std::optional<async::HttpClient> client_;

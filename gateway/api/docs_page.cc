@@ -241,7 +241,9 @@ void DocsWriter::Security(JsonValue operation) {
   if (!security.exists()) security = root_["security"];
   Html("<p>Who: ");
   if (security.Elements().empty()) Html("anybody");
+  bool first = true;
   for (const JsonValue scheme : security.Elements()) {
+    if (!std::exchange(first, false)) Html("or ");
     for (const auto& [name, scopes] : scheme.Members()) {
       Html("<code>").Text(name).Html("</code> ");
     }

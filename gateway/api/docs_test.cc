@@ -95,12 +95,27 @@ TEST(OpenApiTest, SaysWhoMayCallAndWhatIsHeeded) {
       case Route::Auth::kApiKey:
         ASSERT_EQ(security.Elements().size(), 1u) << route.path;
         EXPECT_TRUE(security.Elements()[0]["apiKey"].IsArray()) << route.path;
-        EXPECT_THAT(operation["description"].StringOr(""),
-                    HasSubstr("`" + std::string(route.scope) + "`"))
-            << route.path;
+        EXPECT_FALSE(security.Elements()[0]["pintToken"].exists());
+        break;
+      case Route::Auth::kUserOrApiKey:
+        ASSERT_EQ(security.Elements().size(), 2u) << route.path;
+        EXPECT_TRUE(security.Elements()[0]["userToken"].IsArray());
+        EXPECT_TRUE(security.Elements()[1]["apiKey"].IsArray()) << route.path;
+        break;
+      case Route::Auth::kPartner:
+        ASSERT_EQ(security.Elements().size(), 1u) << route.path;
+        EXPECT_TRUE(security.Elements()[0]["apiKey"].IsArray()) << route.path;
+        EXPECT_TRUE(security.Elements()[0]["pintToken"].IsArray());
         break;
       case Route::Auth::kNone:
         EXPECT_TRUE(security.exists()) << route.path;
+    }
+    for (const std::string_view scope :
+         {route.scopes[0], route.scopes[1], route.pint_scope}) {
+      if (scope.empty() || scope == kAnyScope) continue;
+      EXPECT_THAT(operation["description"].StringOr(""),
+                  HasSubstr("`" + std::string(scope) + "`"))
+          << route.path;
     }
     bool heeds_key = false;
     for (const JsonValue parameter : operation["parameters"].Elements()) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/api/grpc_admin_backend.h"
+#include "gateway/api/grpc_partner_backend.h"
 #include "gateway/api/unary_rpc.h"
 #include "kyc/v1/idempotency_service.grpc.pb.h"
 #include "kyc/v1/kyc_service.grpc.pb.h"
@@ -71,6 +72,7 @@ class GrpcBackend : public Backend {
         webhook_(v1::WebhookService::NewStub(webhook_channel_)),
         idempotency_(v1::IdempotencyService::NewStub(kyc_channel_)),
         admin_(NewGrpcAdminBackend(kyc_channel_)),
+        partner_(NewGrpcPartnerBackend(kyc_channel_, rpc_timeout_)),
         statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
           return BatchGetStatus(std::move(reads));
         }) {}
@@ -92,6 +94,7 @@ class GrpcBackend : public Backend {
   }
 
   AdminBackend& admin() override { return *admin_; }
+  PartnerBackend& partner() override { return *partner_; }
 
   Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       CallContext context, v1::CreateApplicantRequest request) override {
@@ -233,6 +236,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<v1::WebhookService::Stub> webhook_;
   const std::unique_ptr<v1::IdempotencyService::Stub> idempotency_;
   const std::unique_ptr<AdminBackend> admin_;
+  const std::unique_ptr<PartnerBackend> partner_;
   Statuses statuses_;
 };
 

@@ -12,9 +12,6 @@
 namespace kyc::gateway {
 namespace {
 
-constexpr std::string_view kDefaultScopes[] = {
-    "get_kyc", "lookup", "get_details", "token_exchange", "get_pints"};
-
 absl::Status CheckOrganisation(const Call& call) {
   if (call.path_params[0] == call.api_key->tenant().org_id()) {
     return absl::OkStatus();
@@ -30,9 +27,7 @@ bool SameTenant(const v1::Tenant& a, const v1::Tenant& b) {
 absl::Status ReadScopes(base::JsonValue scopes,
                         v1::CreateApiKeyRequest* request) {
   if (!scopes.exists()) {
-    for (const std::string_view scope : kDefaultScopes) {
-      request->add_scopes(std::string(scope));
-    }
+    request->set_default_scopes(true);
     return absl::OkStatus();
   }
   if (!scopes.IsArray()) return InvalidBody("/scopes", "must be an array");
@@ -89,18 +84,12 @@ void WriteScopes(const v1::ApiKey& key, base::JsonWriter* json) {
   json->EndArray();
 }
 
-void WriteLink(std::string_view relation, const v1::ApiKey& key,
-               std::string_view method, base::JsonWriter* json) {
-  json->Key(relation).BeginObject().Key("href").String(
-      "/v0/organisation/" + key.tenant().org_id() + "/keys/" + key.id());
-  if (!method.empty()) json->Key("method").String(method);
-  json->EndObject();
-}
-
 void WriteLinks(const v1::ApiKey& key, base::JsonWriter* json) {
+  const std::string self =
+      "/v0/organisation/" + key.tenant().org_id() + "/keys/" + key.id();
   json->Key("_links").BeginObject();
-  WriteLink("self", key, {}, json);
-  if (key.revoked_at_ms() == 0) WriteLink("revoke", key, "DELETE", json);
+  WriteLink("self", self, "GET", json);
+  if (key.revoked_at_ms() == 0) WriteLink("revoke", self, "DELETE", json);
   json->EndObject();
 }
 

@@ -1,5 +1,6 @@
 #include "gateway/api/routes.h"
 
+#include "gateway/api/access_log.h"
 #include "gateway/api/details.h"
 #include "gateway/api/docs.h"
 #include "gateway/api/documents.h"
@@ -8,8 +9,11 @@
 #include "gateway/api/keys.h"
 #include "gateway/api/kyc.h"
 #include "gateway/api/onboarding.h"
+#include "gateway/api/partner_users.h"
+#include "gateway/api/pints.h"
 #include "gateway/api/user.h"
 #include "gateway/api/webhooks.h"
+#include "gateway/auth/api_key.h"
 
 namespace kyc::gateway {
 namespace {
@@ -35,7 +39,34 @@ constexpr Route WithKey(std::string_view method, std::string_view path,
           max_body > 0 ? Body::kJson : Body::kNone,
           max_body,
           /*limited=*/true,
-          scope};
+          {scope}};
+}
+
+// A row for partners with a user's consent to read the verification.
+constexpr Route ReadsKyc(std::string_view path, Handler handler) {
+  return {"GET",
+          path,
+          handler,
+          Auth::kPartner,
+          Body::kNone,
+          0,
+          /*limited=*/true,
+          {"get_kyc"},
+          "sr:us:pint:identity:kyc_read"};
+}
+
+// A row for the user or for a partner's key with that scope.
+constexpr Route WithUserOrKey(std::string_view method, std::string_view path,
+                              Handler handler, std::string_view scope) {
+  Route route = WithKey(method, path, handler, scope);
+  route.auth = Auth::kUserOrApiKey;
+  return route;
+}
+
+// A row whose key may have either scope.
+constexpr Route Or(std::string_view other, Route route) {
+  route.scopes[1] = other;
+  return route;
 }
 
 // A row that heeds an Idempotency-Key.
@@ -52,7 +83,9 @@ constexpr Route kRoutes[] = {
     {"GET", "/v0/kyc/documents/required", GetRequiredDocuments, Auth::kUser},
     Once({"POST", "/v0/kyc/submit", Submit, Auth::kUser}),
     {"GET", "/v0/kyc/details", GetDetails, Auth::kUser},
+    {"POST", "/v0/user", RegisterUser, Auth::kUser, Body::kJson, 4096},
     {"GET", "/v0/user/me", GetUser, Auth::kUser},
+    {"GET", "/v0/user/me/kyc/access-log", GetAccessLog, Auth::kUser},
     {"GET", "/v0/user/me/onboarding/steps", GetOnboarding, Auth::kUser},
     Once({"POST", "/v0/user/me/onboarding/steps", SubmitOnboardingStep,
           Auth::kUser, Body::kJson, 4096}),
@@ -70,6 +103,18 @@ constexpr Route kRoutes[] = {
     WithKey("GET", kKeys, ListKeys, "manage_keys"),
     WithKey("GET", kKey, GetKey, "manage_keys"),
     WithKey("DELETE", kKey, RevokeKey, "manage_keys"),
+    WithKey("POST", "/v0/sis/token/pint", ExchangePint, "token_exchange",
+            64 * 1024),
+    {"GET", "/v0/sis/.well-known/jwks.json", GetSigningKeys, Auth::kNone},
+    WithKey("GET", "/v0/sis/pint", ListPints, "get_pints"),
+    WithKey("GET", "/v0/sis/pint/{pint_id}", GetPint, "get_pints"),
+    WithKey("GET", "/v0/sis/pint/{pint_id}/status", GetPintStatus, kAnyScope),
+    WithUserOrKey("GET", "/v0/pint/{pint_id}/tokens", ListPintTokens,
+                  "get_pints"),
+    {"DELETE", "/v0/pint/{pint_id}", RevokePint, Auth::kUser},
+    Or("get_kyc", WithKey("GET", "/v0/users/{sri}", LookUpUser, "lookup")),
+    ReadsKyc("/v0/users/{user_id}/kyc", ReadKyc),
+    ReadsKyc("/v0/users/{user_id}/kyc/document/{image_id}", ReadImage),
     {"GET", "/openapi.json", GetOpenApi, Auth::kNone},
     {"GET", "/docs", GetDocs, Auth::kNone},
 };

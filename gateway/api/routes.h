@@ -2,6 +2,7 @@
 #ifndef KYC_GATEWAY_API_ROUTES_H_
 #define KYC_GATEWAY_API_ROUTES_H_
 
+#include <array>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -15,7 +16,9 @@ namespace kyc::gateway {
 struct Route {
   enum class Auth {
     kUser,    // x-juno-jwt.
-    kApiKey,  // Authorization: Bearer <key>, with the route's scope.
+    kApiKey,  // Authorization: Bearer <key>, with one of the route's scopes.
+    kUserOrApiKey,  // x-juno-jwt where there is one, else a key.
+    kPartner,       // A key, and a PINT token with the route's PINT scope.
     kNone,    // Not of the gateway: what is public or signed.
   };
   enum class Body {
@@ -33,8 +36,10 @@ struct Route {
   // Whether the limits by client address and by user hold. Not for providers
   // and reverse proxies: what they send is the sum of many clients.
   bool limited = true;
-  // What an API key must be for.
-  std::string_view scope = {};
+  // What an API key must be for, one of them; kAnyScope for any key.
+  std::array<std::string_view, 2> scopes = {};
+  // What a PINT token must be for.
+  std::string_view pint_scope = {};
   // Whether an Idempotency-Key is heeded. Never where the answer is a
   // credential, for answers are kept.
   bool once = false;

@@ -98,14 +98,21 @@ ApiKeyAuthenticator::Verify(async::CallContext context,
   co_return found.status();
 }
 
-absl::Status CheckScope(const v1::ApiKey& key, std::string_view scope) {
-  const auto& scopes = key.scopes();
-  if (std::find(scopes.begin(), scopes.end(), scope) != scopes.end()) {
-    return absl::OkStatus();
+absl::Status CheckScope(const v1::ApiKey& key,
+                        std::span<const std::string_view> scopes) {
+  std::string names;
+  for (const std::string_view scope : scopes) {
+    if (scope.empty()) continue;
+    const auto& has = key.scopes();
+    if (scope == kAnyScope ||
+        std::find(has.begin(), has.end(), scope) != has.end()) {
+      return absl::OkStatus();
+    }
+    if (!names.empty()) names += " or ";
+    names += scope;
   }
-  return base::Error(
-      v1::ERROR_REASON_API_KEY_SCOPE_MISSING,
-      "The API key does not have the scope " + std::string(scope));
+  return base::Error(v1::ERROR_REASON_API_KEY_SCOPE_MISSING,
+                     "The API key does not have the scope " + names);
 }
 
 }  // namespace kyc::gateway

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -73,8 +74,13 @@ class ApiKeyAuthenticator {
   base::Counter* const refused_;
 };
 
-// OK when the key has the scope; else SIS-403-001, which names it.
-absl::Status CheckScope(const v1::ApiKey& key, std::string_view scope);
+// For what any key is good for.
+inline constexpr std::string_view kAnyScope = "*";
+
+// OK when the key has one of the scopes, of which empty ones do not count;
+// else SIS-403-001, which names them.
+absl::Status CheckScope(const v1::ApiKey& key,
+                        std::span<const std::string_view> scopes);
 
 }  // namespace kyc::gateway
 

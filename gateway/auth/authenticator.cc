@@ -30,32 +30,26 @@ Authenticator::Authenticator(KeySource& keys, const JwtVerifier& verifier,
 const std::string* Authenticator::Recall(std::string_view token) {
   if (token.size() > kMaxTokenBytes) return nullptr;
   const std::string* subject =
-      cache_.Find(token, keys_.generation(), clock_.NowMs());
+      cache_.Find(token, keys_.source_generation(), clock_.NowMs());
   if (subject != nullptr) recalled_->Add();
   return subject;
 }
 
 async::Task<absl::StatusOr<std::string>> Authenticator::Verify(
     std::string token) {
-  absl::StatusOr<VerifiedToken> result = absl::NotFoundError("not tried");
-  for (int attempt = 0; attempt < 2 && absl::IsNotFound(result.status());
-       ++attempt) {
-    if (attempt > 0) {
-      const bool newer = co_await keys_.LookForNewer(copy_.generation);
-      if (!newer) break;
-    }
-    if (copy_.generation != keys_.generation()) copy_ = keys_.current();
-    if (copy_.set == nullptr) {
-      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
-    }
-    result = verifier_.Verify(token, *copy_.set, clock_.NowMs());
+  absl::StatusOr<VerifiedToken> result =
+      co_await keys_.Check<VerifiedToken>([&](const KeySet& set) {
+        return verifier_.Verify(token, set, clock_.NowMs());
+      });
+  if (base::ReasonOf(result.status()) == v1::ERROR_REASON_UNAVAILABLE) {
+    co_return result.status();
   }
   if (!result.ok()) {
     refused_->Add();
     co_return base::Error(v1::ERROR_REASON_UNAUTHENTICATED);
   }
   verified_->Add();
-  cache_.Add(token, copy_.generation, *result);
+  cache_.Add(token, keys_.generation(), *result);
   co_return std::move(result->subject);
 }
 

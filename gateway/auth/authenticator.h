@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/auth/jwt_verifier.h"
+#include "gateway/auth/key_reader.h"
 #include "gateway/auth/key_source.h"
 #include "gateway/auth/token_cache.h"
 #include "services/async/task.h"
@@ -31,10 +32,9 @@ class Authenticator {
   async::Task<absl::StatusOr<std::string>> Verify(std::string token);
 
  private:
-  KeySource& keys_;
+  KeyReader keys_;
   const JwtVerifier& verifier_;
   const base::Clock& clock_;
-  KeySource::Keys copy_;
   TokenCache cache_;
   base::Counter* const recalled_;
   base::Counter* const verified_;

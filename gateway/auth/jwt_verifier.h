@@ -1,5 +1,4 @@
-// User tokens: JSON Web Tokens (RFC 7519) in JWS compact form, checked as
-// RFC 8725 asks for.
+// User tokens: JSON Web Tokens of the company's identity provider.
 #ifndef KYC_GATEWAY_AUTH_JWT_VERIFIER_H_
 #define KYC_GATEWAY_AUTH_JWT_VERIFIER_H_
 
@@ -9,12 +8,9 @@
 
 #include "absl/status/statusor.h"
 #include "gateway/auth/jwks.h"
+#include "gateway/auth/signed_jwt.h"
 
 namespace kyc::gateway {
-
-// The clock difference that is forgiven, in seconds.
-inline constexpr int64_t kClockSkewSeconds = 60;
-inline constexpr size_t kMaxTokenBytes = 8192;
 
 struct VerifiedToken {
   std::string subject;  // The user's id.
@@ -29,11 +25,9 @@ class JwtVerifier {
   // `issuer` and `audience` are checked unless empty.
   JwtVerifier(std::string issuer, std::string audience);
 
-  // Takes RS256, ES256 and EdDSA, as the key's type says. Header: `kid` must
-  // name a key of the set, `crit` is refused, `typ` is JWT or at+jwt where
-  // there is one; `jku`, `jwk` and `x5u` mean nothing. Claims: `exp` is
-  // required, `nbf` and `iat` must not lie ahead, `sub` is UTF-8 text of 1 to
-  // 256 bytes without control characters; repeated members are refused.
+  // Takes RS256, ES256 and EdDSA, as the key's type says; more in
+  // signed_jwt.h. Claims: `exp` is required, `nbf` and `iat` must not lie
+  // ahead, `sub` is UTF-8 text of 1 to 256 bytes without control characters.
   //   NOT_FOUND        the set has no key of that kid; a newer set may.
   //   UNAUTHENTICATED  everything else.
   // Messages are fixed texts for metrics and tests; callers learn neither.

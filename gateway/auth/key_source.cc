@@ -19,6 +19,7 @@ using std::chrono::steady_clock;
 constexpr size_t kMaxBytes = 256 * 1024;
 constexpr std::chrono::seconds kFileInterval{2};
 constexpr std::chrono::minutes kUrlInterval{5};
+constexpr std::chrono::seconds kFetchInterval{30};
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLastRetry{30};
 constexpr std::chrono::seconds kLookInterval{10};
@@ -47,15 +48,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-base::Counter* ReadCounter(const char* result) {
-  return base::GetCounter("kyc_user_keys_reads_total",
-                          "Reads of the users' key set.", {{"result", result}});
+base::Counter* ReadCounter(std::string_view kind, const char* result) {
+  return base::GetCounter(
+      "kyc_token_keys_reads_total", "Reads of the key sets of tokens.",
+      {{"kind", std::string(kind)}, {"result", result}});
 }
 
 }  // namespace
 
-KeySource::KeySource(std::string location)
-    : location_(std::move(location)),
+KeySource::KeySource(std::string_view kind, std::string location)
+    : kind_(kind),
+      location_(std::move(location)),
       is_url_(location_.rfind("http://", 0) == 0 ||
               location_.rfind("https://", 0) == 0) {}
 
@@ -63,7 +66,7 @@ KeySource::~KeySource() = default;
 
 absl::StatusOr<std::unique_ptr<KeySource>> KeySource::Open(
     std::string location) {
-  std::unique_ptr<KeySource> source(new KeySource(std::move(location)));
+  std::unique_ptr<KeySource> source(new KeySource("user", std::move(location)));
   const std::string& where = source->location_;
   if (where.empty()) return absl::InvalidArgumentError("a file or URL");
   if (source->is_url_) {
@@ -76,6 +79,13 @@ absl::StatusOr<std::unique_ptr<KeySource>> KeySource::Open(
   source->file_state_ = FileState(where);
   ASSIGN_OR_RETURN(std::string text, ReadFile(where));
   RETURN_IF_ERROR(source->Adopt(std::move(text)));
+  return source;
+}
+
+std::unique_ptr<KeySource> KeySource::From(std::string_view kind,
+                                           std::string where, Fetch fetch) {
+  std::unique_ptr<KeySource> source(new KeySource(kind, std::move(where)));
+  source->fetch_ = std::move(fetch);
   return source;
 }
 
@@ -111,6 +121,7 @@ void KeySource::Start(async::Loop& loop) {
 }
 
 async::Task<absl::StatusOr<std::string>> KeySource::Read() {
+  if (fetch_ != nullptr) co_return co_await fetch_();
   if (!is_url_) {
     file_state_ = FileState(location_);
     co_return ReadFile(location_);
@@ -128,33 +139,40 @@ async::Task<absl::StatusOr<std::string>> KeySource::Read() {
 }
 
 async::Task<void> KeySource::Run() {
-  base::Counter* const good = ReadCounter("ok");
-  base::Counter* const bad = ReadCounter("error");
+  base::Counter* const good = ReadCounter(kind_, "ok");
+  base::Counter* const bad = ReadCounter(kind_, "error");
   std::chrono::seconds retry = kFirstRetry;
-  if (is_url_) asked_ = true;
+  std::string last_error;
+  if (is_polled()) asked_ = true;
   while (true) {
-    const bool due = is_url_ || FileState(location_) != file_state_;
-    std::chrono::seconds pause = is_url_ ? kUrlInterval : kFileInterval;
+    const bool due = is_polled() || FileState(location_) != file_state_;
+    std::chrono::seconds pause = fetch_ != nullptr ? kFetchInterval
+                                 : is_url_         ? kUrlInterval
+                                                   : kFileInterval;
     if (asked_.exchange(false) || due) {
       absl::StatusOr<std::string> text = co_await Read();
       const uint64_t before = generation();
       const absl::Status status =
           text.ok() ? Adopt(*std::move(text)) : text.status();
       (status.ok() ? good : bad)->Add();
+      const std::string error(status.message());
       if (!status.ok()) {
-        base::LogWarning(
-            "user keys not read",
-            {{"where", location_},
-             {"error", std::string_view(status.message().data(),
-                                        status.message().size())}});
-        if (is_url_)
+        // Once, not as often as it is tried.
+        if (error != last_error) {
+          base::LogWarning(
+              "keys not read",
+              {{"kind", kind_}, {"where", location_}, {"error", error}});
+        }
+        if (is_polled()) {
           pause = std::exchange(retry, std::min(retry * 2, kLastRetry));
+        }
       } else {
         retry = kFirstRetry;
         if (generation() != before) {
-          base::LogInfo("user keys read", {{"where", location_}});
+          base::LogInfo("keys read", {{"kind", kind_}, {"where", location_}});
         }
       }
+      last_error = error;
       reads_.fetch_add(1, std::memory_order_acq_rel);
     }
     if (!asked_) co_await wake_.Wait(pause);

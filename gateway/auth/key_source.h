@@ -1,12 +1,14 @@
-// Where the keys of user tokens come from, and keeping them fresh.
+// Where the keys that sign tokens come from, and keeping them fresh.
 #ifndef KYC_GATEWAY_AUTH_KEY_SOURCE_H_
 #define KYC_GATEWAY_AUTH_KEY_SOURCE_H_
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -21,7 +23,8 @@ namespace kyc::gateway {
 // A key set in a file, or behind an http(s) URL. A file is read at start, and
 // again when it changes (looked at every 2 s). A URL is fetched at start and
 // every 5 minutes; after a failure again in 1 s, 2 s, 4 s … at most 30 s.
-// Both are read at once on Reload and, once in 10 s at most, when a token
+// A function, such as a service's RPC, is called at start and every 30
+// seconds, else likewise. All are read at once on Reload and, once in 10 s at most, when a token
 // names a key that is not in the set. A failure keeps the set there is.
 //
 // Thread-safe, but for Start.
@@ -35,6 +38,11 @@ class KeySource {
   // `location` is a path or a URL. A file is read here: the error of one that
   // is no key set names it. INVALID_ARGUMENT for a URL that is none.
   static absl::StatusOr<std::unique_ptr<KeySource>> Open(std::string location);
+  using Fetch = std::function<async::Task<absl::StatusOr<std::string>>()>;
+  // The key set that a function gives, on the loop of Start. `where` names it
+  // in the log, and `kind` (a literal) the keys in log and metrics.
+  static std::unique_ptr<KeySource> From(std::string_view kind,
+                                         std::string where, Fetch fetch);
   ~KeySource();
 
   // Keeps the set fresh on `loop`, which may block for a moment to read a
@@ -56,7 +64,9 @@ class KeySource {
   async::Task<bool> LookForNewer(uint64_t seen);
 
  private:
-  explicit KeySource(std::string location);
+  KeySource(std::string_view kind, std::string location);
+  // Read at intervals, not when a file changes.
+  bool is_polled() const { return is_url_ || fetch_ != nullptr; }
 
   async::Task<void> Run();
   async::Task<absl::StatusOr<std::string>> Read();
@@ -64,8 +74,10 @@ class KeySource {
   absl::Status Adopt(std::string text);
   void Wake();
 
+  const std::string_view kind_;  // "user", "partner".
   const std::string location_;
   const bool is_url_;
+  Fetch fetch_;
   async::Loop* loop_ = nullptr;
   std::unique_ptr<async::HttpClient> http_;  // Of loop_; for URLs.
   async::Event wake_;                        // Of loop_.

@@ -14,6 +14,29 @@ int HexDigit(char c) {
   return -1;
 }
 
+template <typename IsKept>
+std::string Encode(std::string_view text, IsKept is_kept) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string encoded;
+  encoded.reserve(text.size());
+  for (const char c : text) {
+    if (is_kept(c)) {
+      encoded.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    encoded.push_back('%');
+    encoded.push_back(kDigits[byte >> 4]);
+    encoded.push_back(kDigits[byte & 15]);
+  }
+  return encoded;
+}
+
+bool IsUnreserved(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+         (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
 }  // namespace
 
 std::optional<std::string> PercentDecode(std::string_view encoded,
@@ -40,20 +63,11 @@ std::optional<std::string> PercentDecode(std::string_view encoded,
 }
 
 std::string PercentEncode(std::string_view text) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string encoded;
-  encoded.reserve(text.size());
-  for (const char c : text) {
-    if (c > ' ' && c <= '~' && c != '%') {
-      encoded.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    encoded.push_back('%');
-    encoded.push_back(kDigits[byte >> 4]);
-    encoded.push_back(kDigits[byte & 15]);
-  }
-  return encoded;
+  return Encode(text, [](char c) { return c > ' ' && c <= '~' && c != '%'; });
+}
+
+std::string EncodePathSegment(std::string_view text) {
+  return Encode(text, IsUnreserved);
 }
 
 }  // namespace kyc::gateway

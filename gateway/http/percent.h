@@ -22,6 +22,10 @@ std::optional<std::string> PercentDecode(std::string_view encoded,
 // two texts never look the same: what a header value can hold.
 std::string PercentEncode(std::string_view text);
 
+// `text` as one segment of a path: every byte but RFC 3986's unreserved
+// characters escaped.
+std::string EncodePathSegment(std::string_view text);
+
 }  // namespace kyc::gateway
 
 #endif  // KYC_GATEWAY_HTTP_PERCENT_H_

@@ -78,6 +78,7 @@ void ProblemWriter::Write(const absl::Status& status, std::string_view instance,
     const auto seconds = std::max<int64_t>(1, extras.retry_after->count());
     response->headers.emplace_back("Retry-After", std::to_string(seconds));
   }
+  response->stream.reset();
   response->body.clear();
   base::JsonWriter json(&response->body);
   json.BeginObject()

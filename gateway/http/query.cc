@@ -1,6 +1,7 @@
 #include "gateway/http/query.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "gateway/http/percent.h"
@@ -66,6 +67,24 @@ absl::StatusOr<bool> BoolParameter(std::string_view query,
   if (!value || *value == "false") return false;
   if (*value == "true") return true;
   return InvalidParameter(name, "must be true or false");
+}
+
+absl::StatusOr<std::optional<int>> IntParameter(std::string_view query,
+                                                std::string_view name,
+                                                int least, int most) {
+  ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                   QueryParameter(query, name));
+  if (!text) return std::nullopt;
+  int value = 0;
+  const char* const end = text->data() + text->size();
+  const auto parsed = std::from_chars(text->data(), end, value);
+  if (parsed.ec != std::errc() || parsed.ptr != end || value < least ||
+      value > most) {
+    return InvalidParameter(name, "must be a number from " +
+                                      std::to_string(least) + " to " +
+                                      std::to_string(most));
+  }
+  return value;
 }
 
 bool EqualsIgnoreCase(std::string_view a, std::string_view b) {

@@ -22,6 +22,11 @@ absl::StatusOr<std::optional<std::string>> QueryParameter(
 absl::StatusOr<bool> BoolParameter(std::string_view query,
                                    std::string_view name);
 
+// As above for a whole number from `least` to `most`; nullopt when absent.
+absl::StatusOr<std::optional<int>> IntParameter(std::string_view query,
+                                                std::string_view name,
+                                                int least, int most);
+
 // KYC-422-002 about one parameter.
 absl::Status InvalidParameter(std::string_view name, std::string_view detail);
 // KYC-422-002 about one place of a JSON body; `pointer` as RFC 6901.

@@ -56,5 +56,18 @@ TEST(QueryTest, KnowsJson) {
   EXPECT_FALSE(IsJsonMediaType("text/plain; application/json"));
 }
 
+TEST(QueryTest, ReadsNumbersWithinTheirLimits) {
+  EXPECT_EQ(IntParameter("limit=20", "limit", 1, 50).value(), 20);
+  EXPECT_EQ(IntParameter("limit=1", "limit", 1, 50).value(), 1);
+  EXPECT_EQ(IntParameter("limit=50", "limit", 1, 50).value(), 50);
+  EXPECT_EQ(IntParameter("a=b", "limit", 1, 50).value(), std::nullopt);
+  for (const char* query :
+       {"limit", "limit=", "limit=0", "limit=51", "limit=-1", "limit=+1",
+        "limit=1.0", "limit=1x", "limit=%201", "limit=0x10",
+        "limit=99999999999999999999", "limit=1&limit=1"}) {
+    EXPECT_FALSE(IntParameter(query, "limit", 1, 50).ok()) << query;
+  }
+}
+
 }  // namespace
 }  // namespace kyc::gateway

@@ -21,10 +21,11 @@ absl::string_view ToAbsl(std::string_view text) {
 }  // namespace
 
 RateLimiter::RateLimiter(std::string_view policy, int per_minute,
-                         size_t max_keys)
+                         size_t max_keys, Fields fields)
     : policy_(policy),
       policy_field_(
           absl::StrCat("\"", ToAbsl(policy), "\";q=", per_minute, ";w=60")),
+      fields_(fields),
       per_minute_(per_minute),
       interval_(per_minute > 0 ? kMinute / per_minute : nanoseconds(0)),
       max_young_(std::max<size_t>(1, max_keys / (2 * kShards))) {}
@@ -48,6 +49,24 @@ RateLimiter::Level RateLimiter::TakeFrom(Shard& shard, std::string_view key,
   return {true, full_at - now};
 }
 
+void RateLimiter::WriteFields(int64_t left, std::chrono::seconds reset,
+                              async::ServerResponse* response) const {
+  if (fields_ == Fields::kStandard) {
+    response->headers.emplace_back("RateLimit-Policy", policy_field_);
+    response->headers.emplace_back(
+        "RateLimit", absl::StrCat("\"", ToAbsl(policy_), "\";r=", left,
+                                  ";t=", reset.count()));
+    return;
+  }
+  const auto at = std::chrono::ceil<std::chrono::seconds>(
+      std::chrono::system_clock::now() + reset);
+  response->headers.emplace_back("X-RateLimit-Limit",
+                                 std::to_string(per_minute_));
+  response->headers.emplace_back("X-RateLimit-Remaining", std::to_string(left));
+  response->headers.emplace_back("X-RateLimit-Reset",
+                                 std::to_string(at.time_since_epoch().count()));
+}
+
 absl::Status RateLimiter::Take(std::string_view key, TimePoint now, Tell tell,
                                async::ServerResponse* response) {
   if (per_minute_ == 0) return absl::OkStatus();
@@ -60,10 +79,7 @@ absl::Status RateLimiter::Take(std::string_view key, TimePoint now, Tell tell,
   const nanoseconds until_next = level.until_full + interval_ - kMinute;
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(
       left == 0 ? until_next : level.until_full);
-  response->headers.emplace_back("RateLimit-Policy", policy_field_);
-  response->headers.emplace_back(
-      "RateLimit", absl::StrCat("\"", ToAbsl(policy_), "\";r=", left,
-                                ";t=", seconds.count()));
+  WriteFields(left, seconds, response);
   if (level.taken) return absl::OkStatus();
   base::ErrorExtras extras;
   extras.retry_after = seconds;

@@ -29,13 +29,17 @@ class RateLimiter {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
+  // Which fields tell of the limit: RateLimit and RateLimit-Policy
+  // (draft-ietf-httpapi-ratelimit-headers), or X-RateLimit-Limit, -Remaining
+  // and -Reset, the last in seconds since 1970.
+  enum class Fields { kStandard, kClassic };
+
   // `policy` names the limit in the RateLimit header fields; a literal.
   // `per_minute` 0: no limit.
   RateLimiter(std::string_view policy, int per_minute,
-              size_t max_keys = 200'000);
+              size_t max_keys = 200'000, Fields fields = Fields::kStandard);
 
-  // Which answers carry the RateLimit fields
-  // (draft-ietf-httpapi-ratelimit-headers).
+  // Which answers carry the fields.
   enum class Tell { kRefused, kAlways };
 
   // Takes one request off the key's bucket, or returns GEN-429-001 with the
@@ -58,10 +62,13 @@ class RateLimiter {
     bool taken;
     std::chrono::nanoseconds until_full;
   };
+  void WriteFields(int64_t left, std::chrono::seconds reset,
+                   async::ServerResponse* response) const;
   Level TakeFrom(Shard& shard, std::string_view key, TimePoint now);
 
   const std::string_view policy_;
   const std::string policy_field_;
+  const Fields fields_;
   const int per_minute_;
   const std::chrono::nanoseconds interval_;  // One request's share.
   const size_t max_young_;                   // Of a shard.

@@ -49,6 +49,28 @@ TEST(RateLimiterTest, NoMinuteHasMoreThanTwiceTheLimit) {
   EXPECT_GE(taken, 199);
 }
 
+TEST(RateLimiterTest, TellsInEitherWay) {
+  RateLimiter limiter("key", 6, 100, RateLimiter::Fields::kClassic);
+  const auto unix_seconds = [] {
+    return std::chrono::duration_cast<seconds>(
+               std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  };
+  const int64_t before = unix_seconds();
+  async::ServerResponse response;
+  ASSERT_TRUE(
+      limiter.Take("a", kStart, RateLimiter::Tell::kAlways, &response).ok());
+  ASSERT_EQ(response.headers.size(), 3u);
+  EXPECT_EQ(response.headers[0].first, "X-RateLimit-Limit");
+  EXPECT_EQ(response.headers[0].second, "6");
+  EXPECT_EQ(response.headers[1].first, "X-RateLimit-Remaining");
+  EXPECT_EQ(response.headers[1].second, "5");
+  EXPECT_EQ(response.headers[2].first, "X-RateLimit-Reset");
+  const int64_t reset = std::stoll(response.headers[2].second);
+  EXPECT_GE(reset, before + 10);
+  EXPECT_LE(reset, unix_seconds() + 12);
+}
+
 TEST(RateLimiterTest, SaysHowLongToWait) {
   RateLimiter limiter("user", 6);
   for (int i = 0; i < 6; ++i) Take(limiter, "a", kStart);
