@@ -1,4 +1,5 @@
-"""Runs the system tests and writes "PASSED FAILED" to --result.
+"""Runs the tests with real processes, those of conformance and chaos too, and
+writes "PASSED FAILED" to --result.
 
 usage: run_all.py [--result FILE] [name …]   e.g. run_all.py test_walk
 """
@@ -9,7 +10,7 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONFORMANCE = os.path.join(HERE, "..", "conformance")
+OTHERS = [os.path.join(HERE, "..", name) for name in ("conformance", "chaos")]
 
 
 def main():
@@ -17,15 +18,14 @@ def main():
     parser.add_argument("--result")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    sys.path[:0] = [HERE, CONFORMANCE]
+    sys.path[:0] = [HERE, *OTHERS]
     loader = unittest.TestLoader()
     if args.names:
         suite = loader.loadTestsFromNames(args.names)
     else:
         suite = loader.discover(HERE, "test_*.py")
-        suite.addTests(
-            unittest.TestLoader().discover(CONFORMANCE, "test_*.py")
-        )
+        for folder in OTHERS:
+            suite.addTests(unittest.TestLoader().discover(folder, "test_*.py"))
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
     bad = len(result.failures) + len(result.errors)
     if args.result:

@@ -1,0 +1,45 @@
+"""The service with two webhook_servers side by side, each of which reaches
+KycService through a fault proxy of its own."""
+
+import signal
+
+from fault_proxy import FaultProxy
+from stack import Stack, free_ports
+
+SECOND = "webhook2"
+
+
+class TwoWebhooks(Stack):
+    def __init__(self, flags=()):
+        super().__init__(start=False)
+        self.ports[SECOND], self.ports[SECOND + "_admin"] = free_ports(2)
+        self.proxies = {}
+        for name in ("webhook", SECOND):
+            self.proxies[name] = FaultProxy(self.address("kyc"))
+            self.flags[name] = [
+                "--listen=" + self.address(name),
+                "--admin_listen=" + self.address(name + "_admin"),
+                "--kyc_address=" + self.proxies[name].address,
+                *flags,
+            ]
+        try:
+            self.start_all()
+            self.start(SECOND)
+        except BaseException:
+            self.stop()
+            raise
+
+    def command(self, name):
+        if name != SECOND:
+            return super().command(name)
+        # The last of two equal flags counts.
+        first = [f for f in self.flags["webhook"]]
+        command = super().command("webhook")
+        return command[: len(command) - len(first)] + self.flags[SECOND]
+
+    def stop(self):
+        if SECOND in self.processes:
+            self.kill(SECOND, signal.SIGKILL)
+        super().stop()
+        for proxy in self.proxies.values():
+            proxy.close()
