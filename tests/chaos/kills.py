@@ -16,6 +16,7 @@ import http.client
 import json
 
 VICTIMS = ("webhook", "kyc", "redis")
+EVERYTHING = "all at once"
 
 
 @dataclasses.dataclass
@@ -60,17 +61,16 @@ class Probe:
         kill.applied_after = time.monotonic() - began
 
 
-def run_with_kills(seed, users, events, kills, victims=VICTIMS, stack=None,
-                   say=lambda line: None, window=150):
-    """One flow with `kills` SIGKILLs of each victim. Returns what is wrong
-    and the figures."""
+def run_with_kills(seed, users, events, kills, say=lambda line: None,
+                   window=150):
+    """One flow with `kills` SIGKILLs of each victim, and a fifth as many of
+    all processes together. Returns what is wrong, figures, and the kills."""
     rng = random.Random(seed)
-    own = stack is None
-    stack = stack or Stack()
-    try:
+    with Stack() as stack:
         flow = Flow(rng, users, events)
         total = len(flow.deliveries)
-        order = [victim for victim in victims for _ in range(kills)]
+        order = [victim for victim in VICTIMS for _ in range(kills)]
+        order += [EVERYTHING] * -(-kills // 5)
         rng.shuffle(order)
         points = sorted(rng.sample(range(total // 50, total), len(order)))
         probes = [
@@ -88,13 +88,18 @@ def run_with_kills(seed, users, events, kills, victims=VICTIMS, stack=None,
                 sender.allow(point + window)
                 time.sleep(rng.uniform(0, 0.05))
                 kill = Kill(victim, sender.acknowledged)
-                stack.kill(victim)
+                down = VICTIMS + ("gateway",)
+                down = down if victim == EVERYTHING else (victim,)
+                for name in down:
+                    stack.kill(name)
                 recovery = threading.Thread(
                     target=lambda p=probe, k=kill: guarded(p, k)
                 )
                 recovery.start()
                 time.sleep(rng.uniform(0, 0.3))
-                stack.start(victim)
+                # Not one after the other: each has to wait for the others.
+                for name in down:
+                    stack.start(name, wait=False)
                 recovery.join()
                 if not kill.applied_after:
                     raise AssertionError(
@@ -102,7 +107,7 @@ def run_with_kills(seed, users, events, kills, victims=VICTIMS, stack=None,
                         f"{kill.at} (seed {seed})"
                     )
                 done.append(kill)
-                say(f"  {len(done):3d}/{len(order)} {victim:8s} at delivery "
+                say(f"  {len(done):3d}/{len(order)} {victim:11s} at delivery "
                     f"{kill.at:6d}: stored again after "
                     f"{kill.acknowledged_after:5.2f} s, seen after "
                     f"{kill.applied_after:5.2f} s")
@@ -127,9 +132,6 @@ def run_with_kills(seed, users, events, kills, victims=VICTIMS, stack=None,
             "users_not_where_they_belong": len(left), **figures,
         }
         return wrong, figures, done
-    finally:
-        if own:
-            stack.stop()
 
 
 def guarded(probe, kill):

@@ -131,10 +131,19 @@ class FaultsBetween(unittest.TestCase):
                 answer.body, self.truth[self.known[0], path], name
             )
 
-    def all_at_once(self, calls):
+    def all_at_once(self, calls, allowed):
+        def answer(name, call):
+            # What the fault is no excuse for may still fail once on a machine
+            # that is busy elsewhere, but not three times.
+            for _ in range(1 if name in allowed else 3):
+                answer = Answer(call)
+                if answer.ok:
+                    break
+            return answer
+
         with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
             started = {
-                name: pool.submit(Answer, call)
+                name: pool.submit(answer, name, call)
                 for name, (_, call) in calls.items()
             }
             return {name: each.result() for name, each in started.items()}
@@ -179,7 +188,7 @@ class FaultsBetween(unittest.TestCase):
             proxy.set(fault)
         threads = self.hammer(stop, lies)
         try:
-            answers = self.all_at_once(calls)
+            answers = self.all_at_once(calls, allowed)
         finally:
             for proxy in proxies:
                 proxy.set(None)
