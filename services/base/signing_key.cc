@@ -1,4 +1,4 @@
-#include "deploy/kycctl/jwt.h"
+#include "services/base/signing_key.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -13,7 +13,7 @@
 
 #include "services/base/json.h"
 
-namespace kyc::kycctl {
+namespace kyc::base {
 namespace {
 
 constexpr int kCoordinateBytes = 32;
@@ -101,6 +101,27 @@ absl::StatusOr<SigningKey> SigningKey::FromPem(std::string_view pem) {
   return SigningKey(std::make_unique<Impl>(Impl{std::move(key)}));
 }
 
+absl::StatusOr<std::vector<SigningKey>> SigningKey::AllFromPem(
+    std::string_view pem) {
+  constexpr std::string_view kBegin = "-----BEGIN ";
+  std::vector<SigningKey> keys;
+  size_t at = pem.find(kBegin);
+  while (at != std::string_view::npos) {
+    const size_t next = pem.find(kBegin, at + kBegin.size());
+    const std::string_view block = pem.substr(at, next - at);
+    at = next;
+    // What `openssl ecparam -genkey` writes before a key.
+    if (block.starts_with("-----BEGIN EC PARAMETERS-----")) continue;
+    absl::StatusOr<SigningKey> key = FromPem(block);
+    if (!key.ok()) return key.status();
+    keys.push_back(*std::move(key));
+  }
+  if (keys.empty()) {
+    return absl::InvalidArgumentError("no PEM private key on curve P-256");
+  }
+  return keys;
+}
+
 std::string SigningKey::ToPem() const {
   const OwnedBio bio(BIO_new(BIO_s_mem()));
   PEM_write_bio_PKCS8PrivateKey(bio.get(), impl_->key.get(), nullptr, nullptr,
@@ -122,10 +143,9 @@ std::string SigningKey::Thumbprint() const {
   return Base64Url({reinterpret_cast<char*>(digest), size});
 }
 
-std::string SigningKey::Jwks(std::string_view kid) const {
-  std::string out;
-  base::JsonWriter json(&out);
-  json.BeginObject().Key("keys").BeginArray().BeginObject();
+void SigningKey::WriteJwk(std::string_view kid, std::string* out) const {
+  JsonWriter json(out);
+  json.BeginObject();
   json.Key("kty").String("EC");
   json.Key("crv").String("P-256");
   json.Key("x").String(Coordinate(impl_->key.get(), OSSL_PKEY_PARAM_EC_PUB_X));
@@ -133,14 +153,19 @@ std::string SigningKey::Jwks(std::string_view kid) const {
   json.Key("kid").String(kid);
   json.Key("use").String("sig");
   json.Key("alg").String("ES256");
-  json.EndObject().EndArray().EndObject();
-  return out;
+  json.EndObject();
+}
+
+std::string SigningKey::Jwks(std::string_view kid) const {
+  std::string jwk;
+  WriteJwk(kid, &jwk);
+  return "{\"keys\":[" + jwk + "]}";
 }
 
 absl::StatusOr<std::string> SigningKey::Sign(std::string_view kid,
                                              std::string_view payload) const {
   std::string header;
-  base::JsonWriter json(&header);
+  JsonWriter json(&header);
   json.BeginObject();
   json.Key("alg").String("ES256");
   json.Key("typ").String("JWT");
@@ -163,19 +188,6 @@ absl::StatusOr<std::string> SigningKey::Sign(std::string_view kid,
   return token + "." + Base64Url(raw);
 }
 
-std::string RenderClaims(const UserClaims& claims) {
-  std::string out;
-  base::JsonWriter json(&out);
-  json.BeginObject();
-  json.Key("sub").String(claims.subject);
-  if (!claims.issuer.empty()) json.Key("iss").String(claims.issuer);
-  if (!claims.audience.empty()) json.Key("aud").String(claims.audience);
-  json.Key("iat").Int(claims.issued_at);
-  json.Key("exp").Int(claims.issued_at + claims.ttl_seconds);
-  json.EndObject();
-  return out;
-}
-
 std::string Base64Url(std::string_view bytes) {
   constexpr char kAlphabet[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -194,4 +206,4 @@ std::string Base64Url(std::string_view bytes) {
   return out;
 }
 
-}  // namespace kyc::kycctl
+}  // namespace kyc::base
