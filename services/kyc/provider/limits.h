@@ -96,6 +96,22 @@ struct Limits {
   int in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+// One of the places in flight, left when it goes.
+class Place {
+ public:
+  explicit Place(Limits& limits) : limits_(limits), taken_(limits.Enter()) {}
+  ~Place() {
+    if (taken_) limits_.Leave();
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool taken() const { return taken_; }
+
+ private:
+  Limits& limits_;
+  const bool taken_;
+};
+
 }  // namespace kyc::provider
 
 #endif  // KYC_SERVICES_KYC_PROVIDER_LIMITS_H_

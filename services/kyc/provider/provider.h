@@ -17,6 +17,7 @@
 #define KYC_SERVICES_KYC_PROVIDER_PROVIDER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -83,6 +84,24 @@ struct ApplicantDetails {
   std::vector<SubmittedDocument> documents;
   // Whether the level requires documents and has them all.
   bool all_submitted = false;
+  // What OpenImage knows the applicant by; empty: the provider named nothing.
+  std::string inspection_id;
+};
+
+// A document image on its way, one piece at a time. Letting it go breaks the
+// transfer off.
+class ImageStream {
+ public:
+  virtual ~ImageStream() = default;
+  // image/jpeg, image/png, image/webp, image/heic, image/heif or
+  // application/pdf.
+  virtual const std::string& content_type() const = 0;
+  // In bytes; 0: not known.
+  virtual int64_t size() const = 0;
+  // The next bytes, at most 64 KiB; "" after the last. The provider waits
+  // while nobody reads. An error means that the image is not whole, and no
+  // more of it comes.
+  virtual async::Task<absl::StatusOr<std::string>> Read() = 0;
 };
 
 // Present on a FAILED_PRECONDITION of Submit: documents are missing.
@@ -139,6 +158,12 @@ class Provider {
 
   virtual async::Task<absl::StatusOr<ApplicantDetails>> GetDetails(
       async::CallContext context, std::string applicant_id) = 0;
+
+  // Begins to fetch one image. NOT_FOUND where there is none of that name;
+  // UNAVAILABLE also for what is neither an image nor a PDF.
+  virtual async::Task<absl::StatusOr<std::unique_ptr<ImageStream>>> OpenImage(
+      async::CallContext context, std::string inspection_id,
+      std::string image_id) = 0;
 
   // The person alone, which costs less; absent when nothing is known.
   virtual async::Task<absl::StatusOr<std::optional<PersonalInfo>>>

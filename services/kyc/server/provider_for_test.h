@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -73,6 +74,11 @@ class FakeProvider : public provider::Provider {
     co_return base::Secret("_act-sbx-1");
   }
 
+  Task<absl::StatusOr<std::unique_ptr<provider::ImageStream>>> OpenImage(
+      CallContext, std::string, std::string) override {
+    CO_RETURN_IF_ERROR(fault);
+    co_return absl::NotFoundError("404");
+  }
   Task<absl::Status> MoveToLevel(CallContext, std::string applicant_id,
                                  std::string level) override {
     CO_RETURN_IF_ERROR(fault);

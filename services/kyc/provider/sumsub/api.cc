@@ -48,6 +48,7 @@ constexpr std::array<OperationInfo, kOperationCount> kOperations = {{
      "/resources/applicants/{id}/requiredIdDocsStatus"},
     {"submit", "POST", "/resources/applicants/{id}/status/pending"},
     {"get_resources", "GET", "/resources/applicants/{id}/metadata/resources"},
+    {"get_image", "GET", "/resources/inspections/{id}/resources/{imageId}"},
 }};
 
 const OperationInfo& InfoOf(Operation operation) {
@@ -122,22 +123,6 @@ bool SaysIncomplete(JsonValue error) {
   return text.find("not all required") != std::string::npos;
 }
 
-// A place in flight, left when it goes.
-class Place {
- public:
-  explicit Place(Limits& limits) : limits_(limits), taken_(limits.Enter()) {}
-  ~Place() {
-    if (taken_) limits_.Leave();
-  }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  bool taken() const { return taken_; }
-
- private:
-  Limits& limits_;
-  const bool taken_;
-};
-
 }  // namespace
 
 Api::Api(async::HttpClient& http, Limits& limits, const base::Clock& clock,
@@ -192,12 +177,8 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
             "sumsub: too many requests in flight");
       }
       // Asked last: a probe that is let through is sent.
-      const CircuitBreaker::Admission admission =
-          limits_.breaker.Admit(steady_clock::now());
-      if (admission == CircuitBreaker::Admission::kRefused) {
-        Count(call.operation, Result::kBreakerOpen);
-        co_return absl::UnavailableError("sumsub: breaker open");
-      }
+      CO_ASSIGN_OR_RETURN(const CircuitBreaker::Admission admission,
+                          Admit(call.operation));
       outcome = co_await Attempt(context, call, attempt, admission, end, read);
     }
     const milliseconds pause = Backoff(attempt);
@@ -207,6 +188,63 @@ async::Task<absl::Status> Api::Call(async::CallContext context, ApiCall call,
     }
     co_await async::Sleep(pause);
   }
+}
+
+async::Task<absl::StatusOr<async::BodyStream>> Api::Open(
+    async::CallContext context, ApiCall call) {
+  const SteadyTime end =
+      steady_clock::now() + context.Remaining(TimeoutOf(call.operation));
+  for (int attempt = 1;; ++attempt) {
+    CO_RETURN_IF_ERROR(co_await WaitForToken(call.operation, end));
+    Outcome outcome;
+    {
+      // Left once the answer begins: how long the rest takes is not the
+      // provider's doing.
+      const Place place(limits_);
+      if (!place.taken()) {
+        Count(call.operation, Result::kThrottled);
+        co_return absl::ResourceExhaustedError(
+            "sumsub: too many requests in flight");
+      }
+      CO_ASSIGN_OR_RETURN(const CircuitBreaker::Admission admission,
+                          Admit(call.operation));
+      const SteadyTime start = steady_clock::now();
+      async::ClientRequest request = SignedRequest(call);
+      request.headers[0].second = "*/*";
+      request.timeout = duration_cast<milliseconds>(end - start);
+      const milliseconds patience = request.timeout;
+      absl::StatusOr<async::BodyStream> stream =
+          co_await http_.Open(std::move(request));
+      if (stream.ok()) {
+        WatchClock(stream->head());
+        outcome.http_status = stream->head().status;
+        outcome.result = ResultOfStatus(outcome.http_status);
+        if (outcome.result == Result::kRateLimited) {
+          ObeyRetryAfter(call.operation, stream->head());
+        }
+      } else {
+        outcome = OutcomeOfError(stream.status());
+      }
+      Report(context, call, attempt, admission, start, patience, outcome);
+      if (outcome.result == Result::kOk) co_return *std::move(stream);
+    }
+    const milliseconds pause = Backoff(attempt);
+    if (!MayRepeat(call.operation, outcome) || attempt == kMaxAttempts ||
+        steady_clock::now() + pause + kLeastAttempt >= end) {
+      co_return ToStatus(call.operation, outcome);
+    }
+    co_await async::Sleep(pause);
+  }
+}
+
+absl::StatusOr<CircuitBreaker::Admission> Api::Admit(Operation operation) {
+  const CircuitBreaker::Admission admission =
+      limits_.breaker.Admit(steady_clock::now());
+  if (admission == CircuitBreaker::Admission::kRefused) {
+    Count(operation, Result::kBreakerOpen);
+    return absl::UnavailableError("sumsub: breaker open");
+  }
+  return admission;
 }
 
 bool Api::MayRepeat(Operation operation, const Outcome& outcome) {
@@ -250,7 +288,14 @@ async::Task<Api::Outcome> Api::Attempt(const async::CallContext& context,
   const absl::StatusOr<async::ClientResponse> response =
       co_await http_.Send(std::move(request));
   Outcome outcome = Judge(call, response, read);
+  Report(context, call, attempt, admission, start, patience, outcome);
+  co_return outcome;
+}
 
+void Api::Report(const async::CallContext& context, const ApiCall& call,
+                 int attempt, CircuitBreaker::Admission admission,
+                 SteadyTime start, milliseconds patience,
+                 const Outcome& outcome) {
   const SteadyTime now = steady_clock::now();
   const bool failed = outcome.result == Result::kServerError ||
                       outcome.result == Result::kUnreachable ||
@@ -289,7 +334,6 @@ async::Task<Api::Outcome> Api::Attempt(const async::CallContext& context,
                     {"provider_correlation_id", outcome.correlation_id}},
                    &context.trace);
   }
-  co_return outcome;
 }
 
 async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
@@ -322,23 +366,8 @@ async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
 Api::Outcome Api::Judge(const ApiCall& call,
                         const absl::StatusOr<async::ClientResponse>& response,
                         const Read& read) {
+  if (!response.ok()) return OutcomeOfError(response.status());
   Outcome outcome;
-  if (!response.ok()) {
-    outcome.not_sent =
-        response.status().GetPayload(async::kNotSentPayload).has_value();
-    switch (response.status().code()) {
-      case absl::StatusCode::kDeadlineExceeded:
-        outcome.result = Result::kTimeout;
-        break;
-      case absl::StatusCode::kResourceExhausted:
-      case absl::StatusCode::kInternal:
-        outcome.result = Result::kUnreadable;
-        break;
-      default:
-        outcome.result = Result::kUnreachable;
-    }
-    return outcome;
-  }
   WatchClock(*response);
   outcome.http_status = response->status;
   outcome.result = ResultOfStatus(response->status);
@@ -358,6 +387,23 @@ Api::Outcome Api::Judge(const ApiCall& call,
   }
   if (outcome.result == Result::kRateLimited) {
     ObeyRetryAfter(call.operation, *response);
+  }
+  return outcome;
+}
+
+Api::Outcome Api::OutcomeOfError(const absl::Status& status) {
+  Outcome outcome;
+  outcome.not_sent = status.GetPayload(async::kNotSentPayload).has_value();
+  switch (status.code()) {
+    case absl::StatusCode::kDeadlineExceeded:
+      outcome.result = Result::kTimeout;
+      break;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kInternal:
+      outcome.result = Result::kUnreadable;
+      break;
+    default:
+      outcome.result = Result::kUnreachable;
   }
   return outcome;
 }

@@ -39,8 +39,9 @@ enum class Operation {
   kGetRequiredSteps,
   kSubmit,
   kGetResources,
+  kGetImage,
 };
-inline constexpr int kOperationCount = 10;
+inline constexpr int kOperationCount = 11;
 
 struct ApiCall {
   Operation operation;
@@ -75,6 +76,11 @@ class Api {
                                  Read read);
   async::Task<absl::Status> Call(async::CallContext context, ApiCall call,
                                  std::function<bool(base::JsonValue)> read);
+
+  // Makes a call whose answer is no JSON and is read as it comes. Errors as
+  // above; within Options::timeout until the answer begins.
+  async::Task<absl::StatusOr<async::BodyStream>> Open(
+      async::CallContext context, ApiCall call);
 
  private:
   // How one request ended, as metrics name it.
@@ -114,6 +120,13 @@ class Api {
 
   // Waits until a request may go out by the provider's rate limits.
   async::Task<absl::Status> WaitForToken(Operation operation, SteadyTime end);
+  // Asks the breaker whether a request may go out now.
+  absl::StatusOr<CircuitBreaker::Admission> Admit(Operation operation);
+  // What every request leaves behind: breaker, log line, metrics.
+  void Report(const async::CallContext& context, const ApiCall& call,
+              int attempt, CircuitBreaker::Admission admission,
+              SteadyTime start, std::chrono::milliseconds patience,
+              const Outcome& outcome);
   async::Task<Outcome> Attempt(const async::CallContext& context,
                                const ApiCall& call, int attempt,
                                CircuitBreaker::Admission admission,
@@ -126,6 +139,7 @@ class Api {
   static bool MayRepeat(Operation operation, const Outcome& outcome);
   std::chrono::milliseconds TimeoutOf(Operation operation) const;
   static Result ResultOfStatus(int http_status);
+  static Outcome OutcomeOfError(const absl::Status& status);
   static absl::Status ToStatus(Operation operation, const Outcome& outcome);
   void ObeyRetryAfter(Operation operation,
                       const async::ClientResponse& response);

@@ -231,6 +231,7 @@ DetailsAnswer ParseDetails(JsonValue applicant) {
         ParseTime(TextOf(applicant["review"]["createDate"]));
   }
   details.personal_info = ParsePersonalInfo(applicant);
+  details.inspection_id = TextOf(applicant["inspectionId"]);
   for (const JsonValue& document : applicant["info"]["idDocs"].Elements()) {
     std::string type = DocumentType(document);
     if (type.empty() || details.documents.size() >= kMaxDocuments) continue;

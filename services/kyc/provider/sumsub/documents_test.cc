@@ -11,6 +11,7 @@
 
 #include "services/async/http_stub_for_test.h"
 #include "services/base/metrics.h"
+#include "services/base/status_macros.h"
 #include "services/kyc/provider/provider.h"
 #include "services/kyc/provider/sumsub/signer.h"
 #include "services/kyc/provider/sumsub/sumsub.h"
@@ -478,6 +479,98 @@ TEST_F(DocumentsTest, DetailsOfAnotherApplicantAreUnreadable) {
   EXPECT_TRUE(Details().ok());
   stub_.Push(Answer(404, "{}"));
   EXPECT_EQ(Details().status().code(), absl::StatusCode::kNotFound);
+}
+
+// An image's type, size and bytes.
+async::Task<absl::StatusOr<std::string>> FetchImage(Provider& provider,
+                                                    std::string image_id) {
+  CO_ASSIGN_OR_RETURN(
+      const std::unique_ptr<ImageStream> image,
+      co_await provider.OpenImage({}, kId, std::move(image_id)));
+  std::string all =
+      image->content_type() + " " + std::to_string(image->size()) + " ";
+  while (true) {
+    CO_ASSIGN_OR_RETURN(const std::string piece, co_await image->Read());
+    if (piece.empty()) co_return all;
+    all += piece;
+  }
+}
+
+class ImageTest : public DocumentsTest {
+ protected:
+  absl::StatusOr<std::string> Fetch(const std::string& image_id = "1880042117") {
+    return Run<absl::StatusOr<std::string>>(
+        [&] { return FetchImage(*provider_, image_id); });
+  }
+  static StubAnswer Image(std::string type, std::string body) {
+    StubAnswer answer = Answer(200, std::move(body));
+    if (!type.empty()) answer.headers = {{"Content-Type", std::move(type)}};
+    return answer;
+  }
+};
+
+TEST_F(ImageTest, ComesAsTheProviderSendsIt) {
+  const std::string bytes = std::string(300'000, '\xff') + "\0end"s;
+  stub_.Push(Image("image/jpeg", bytes));
+  EXPECT_EQ(Fetch().value(), "image/jpeg 300004 " + bytes);
+  const StubRequest request = stub_.requests().at(0);
+  EXPECT_EQ(request.method + " " + request.target,
+            std::string("GET /resources/inspections/") + kId +
+                "/resources/1880042117");
+  ExpectSigned(request);
+}
+
+TEST_F(ImageTest, OnlyImagesAndPdfsArePassedOn) {
+  for (const auto& [declared, type] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"image/png", "image/png"},
+           {"Image/PNG; charset=utf-8", "image/png"},
+           {"image/jpg", "image/jpeg"},
+           {"image/webp ", "image/webp"},
+           {"application/pdf", "application/pdf"}}) {
+    stub_.Push(Image(declared, "x"));
+    EXPECT_EQ(Fetch().value(), type + " 1 x") << declared;
+  }
+  for (const char* declared :
+       {"", "text/html", "image/svg+xml", "application/octet-stream",
+        "application/json", "image", "image/", "image/png text/html"}) {
+    stub_.Push(Image(declared, "x"));
+    EXPECT_TRUE(absl::IsUnavailable(Fetch().status())) << declared;
+  }
+  StubAnswer encoded = Image("image/png", "x");
+  encoded.headers.emplace_back("Content-Encoding", "gzip");
+  stub_.Push(encoded);
+  EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+}
+
+TEST_F(ImageTest, ErrorsAreThePorts) {
+  stub_.Push(Answer(404, R"({"code":404})"));
+  EXPECT_TRUE(absl::IsNotFound(Fetch().status()));
+  stub_.Push(Answer(401, "{}"));
+  EXPECT_TRUE(absl::IsPermissionDenied(Fetch().status()));
+  stub_.Push(Answer(302, ""));
+  EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+  // A fault is tried again, the end of a transfer is not.
+  stub_.Push(Answer(503, ""));
+  stub_.Push(Image("image/png", "good"));
+  EXPECT_EQ(Fetch().value(), "image/png 4 good");
+  stub_.Push(StubAnswer::Raw("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+                             "Content-Length: 100\r\n\r\nonly this"));
+  const size_t before = stub_.requests().size();
+  EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+  EXPECT_EQ(stub_.requests().size(), before + 1);
+  StubAnswer huge = StubAnswer::Raw(
+      "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+      "Content-Length: 99999999999\r\n\r\nbegin");
+  stub_.Push(huge);
+  EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
+}
+
+TEST_F(ImageTest, NamesThatAreNoneAreNotAskedFor) {
+  for (const char* id : {"", "..", "a/b", "a?b", "a b"}) {
+    EXPECT_TRUE(absl::IsNotFound(Fetch(id).status())) << id;
+  }
+  EXPECT_TRUE(stub_.requests().empty());
 }
 
 }  // namespace

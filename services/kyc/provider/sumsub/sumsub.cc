@@ -1,5 +1,6 @@
 #include "services/kyc/provider/sumsub/sumsub.h"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "services/base/trace.h"
 #include "services/kyc/provider/sumsub/api.h"
 #include "services/kyc/provider/sumsub/documents.h"
+#include "services/kyc/provider/sumsub/image.h"
 #include "services/kyc/provider/sumsub/review.h"
 #include "services/kyc/provider/sumsub/signer.h"
 
@@ -32,6 +34,7 @@ class SumsubProvider : public Provider {
   SumsubProvider(async::HttpClient& http, Limits& limits,
                  const base::Clock& clock, Options options)
       : support_address_(options.support_address),
+        idle_(options.upload_timeout),
         api_(http, limits, clock, options) {}
 
   async::Task<absl::StatusOr<std::string>> CreateApplicant(
@@ -215,6 +218,20 @@ class SumsubProvider : public Provider {
     co_return std::move(details.details);
   }
 
+  async::Task<absl::StatusOr<std::unique_ptr<ImageStream>>> OpenImage(
+      async::CallContext context, std::string inspection_id,
+      std::string image_id) override {
+    if (!IsApplicantId(inspection_id) || !IsApplicantId(image_id)) {
+      co_return absl::NotFoundError("sumsub: no such image");
+    }
+    ApiCall call = CallFor(Operation::kGetImage, inspection_id);
+    call.path = "/resources/inspections/" + PercentEncode(inspection_id) +
+                "/resources/" + PercentEncode(image_id);
+    CO_ASSIGN_OR_RETURN(async::BodyStream body,
+                        co_await api_.Open(context, std::move(call)));
+    co_return MakeImageStream(std::move(body), idle_);
+  }
+
   async::Task<absl::StatusOr<std::optional<PersonalInfo>>> GetPersonalInfo(
       async::CallContext context, std::string applicant_id) override {
     if (!IsApplicantId(applicant_id)) co_return NotAnId();
@@ -263,6 +280,7 @@ class SumsubProvider : public Provider {
   }
 
   const std::string support_address_;
+  const std::chrono::milliseconds idle_;  // Of an image.
   Api api_;
 };
 

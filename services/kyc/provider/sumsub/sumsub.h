@@ -25,7 +25,8 @@ struct Options {
   std::string support_address;              // For ${clientSupportEmail}.
   std::chrono::milliseconds timeout{5000};  // Of one operation, retries
                                             // included.
-  std::chrono::milliseconds upload_timeout{30000};  // Of one upload.
+  // Of one upload; of an image on its way here, for as long as nothing comes.
+  std::chrono::milliseconds upload_timeout{30000};
 };
 
 // The client of one loop: the one of `http`. `http`, `limits` and `clock`
