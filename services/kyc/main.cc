@@ -20,8 +20,10 @@
 #include "services/kyc/server/engines.h"
 #include "services/kyc/server/idempotency_service.h"
 #include "services/kyc/server/kyc_service.h"
+#include "services/kyc/server/partner_service.h"
 #include "services/kyc/server/provider_event_service.h"
 #include "services/kyc/server/user_service.h"
+#include "services/kyc/server/wallet_service.h"
 #include "services/kyc/server/watch_hub.h"
 #include "services/process/grpc_process.h"
 #include "services/process/process.h"
@@ -68,8 +70,11 @@ ABSL_FLAG(std::string, support_address, "",
           "replaces ${clientSupportEmail} in what the provider tells users");
 ABSL_FLAG(std::string, partner_signing_key_file, "",
           "PEM file of EC P-256 keys: the first signs partner tokens");
-ABSL_FLAG(std::string, partner_issuer, "", "issuer of partner tokens");
-ABSL_FLAG(int, partner_chain_id, 1329, "chain id of EIP-712 signatures");
+ABSL_FLAG(std::string, partner_issuer, "https://sis.sumvin.com",
+          "issuer of partner tokens");
+ABSL_FLAG(int64_t, partner_chain_id, 1329, "chain id of EIP-712 signatures");
+ABSL_FLAG(int, max_downloads_in_flight, 256,
+          "document images on their way to partners at a time");
 ABSL_FLAG(std::string, onboarding_steps,
           "created,phone_verification,kyc_verification,safe_deploy,"
           "open_banking,card_setup,feature_selection,complete",
@@ -108,6 +113,13 @@ absl::Status CheckUrl(const std::string& url) {
   const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
   if (http || https) return absl::OkStatus();
   return absl::InvalidArgumentError("must begin with https:// or http://");
+}
+
+// Reads the keys that sign partner tokens, if there are to be any.
+absl::Status LoadPartnerKeys(server::PartnerKeys& keys) {
+  const std::string file = absl::GetFlag(FLAGS_partner_signing_key_file);
+  if (file.empty()) return absl::OkStatus();
+  return process::ForFlag("partner_signing_key_file", keys.Load(file));
 }
 
 absl::StatusOr<server::Engines::Options> ReadOptions() {
@@ -172,7 +184,27 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
     return absl::InvalidArgumentError(
         "--provider_max_concurrency: must be at least 1");
   }
-  options.http.max_connections_per_host = options.provider_max_concurrency;
+  if (absl::GetFlag(FLAGS_max_downloads_in_flight) < 1) {
+    return absl::InvalidArgumentError(
+        "--max_downloads_in_flight: must be at least 1");
+  }
+  // Images on their way keep a connection each, besides those of calls.
+  options.http.max_connections_per_host =
+      options.provider_max_concurrency +
+      absl::GetFlag(FLAGS_max_downloads_in_flight);
+
+  const int64_t chain_id = absl::GetFlag(FLAGS_partner_chain_id);
+  if (chain_id < 1) {
+    return absl::InvalidArgumentError(
+        "--partner_chain_id: must be at least 1");
+  }
+  options.partner.chain_id = static_cast<uint64_t>(chain_id);
+  options.partner.issuer = absl::GetFlag(FLAGS_partner_issuer);
+  if (options.partner.issuer.empty()) {
+    return absl::InvalidArgumentError("--partner_issuer: must not be empty");
+  }
+  server::PartnerKeys checked;
+  RETURN_IF_ERROR(LoadPartnerKeys(checked));
 
   server::EngineConfig& engine = options.engine;
   engine.levels.websdk = absl::GetFlag(FLAGS_sumsub_websdk_level);
@@ -203,6 +235,10 @@ int Run() {
   async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   const async::RedisOptions redis = options->redis;
   server::Engines engines(runtime, base::SystemClock(), *std::move(options));
+  if (absl::Status loaded = LoadPartnerKeys(engines.partner_keys());
+      !loaded.ok()) {
+    process::FailConfig(loaded);
+  }
   server::WatchHub watch_hub(runtime.loop(0), redis, base::SystemClock());
   server::KycService kyc_service(engines, watch_hub,
                                  absl::GetFlag(FLAGS_max_uploads_in_flight));
@@ -210,10 +246,13 @@ int Run() {
   server::ProviderEventService event_service(engines);
   server::AdminService admin_service(engines);
   server::IdempotencyService idempotency_service(engines);
+  server::WalletService wallet_service(engines);
+  server::PartnerService partner_service(
+      engines, absl::GetFlag(FLAGS_max_downloads_in_flight));
   process::GrpcServer grpc(
       absl::GetFlag(FLAGS_listen),
       {&kyc_service, &user_service, &event_service, &admin_service,
-       &idempotency_service},
+       &idempotency_service, &wallet_service, &partner_service},
       absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),
@@ -227,11 +266,21 @@ int Run() {
     process::FailConfig(process::ForFlag("admin_listen", started));
   }
   base::LogInfo("ready", {{"listen", absl::GetFlag(FLAGS_listen)}});
-  process::WaitForTermination();
+  process::WaitForTermination([&engines] {
+    // Keys are rotated without a restart; a wrong file changes nothing.
+    const absl::Status loaded = LoadPartnerKeys(engines.partner_keys());
+    if (loaded.ok()) {
+      base::LogInfo("partner signing keys read again");
+    } else {
+      base::LogError("partner signing keys not read again",
+                     {{"error", std::string(loaded.message())}});
+    }
+  });
 
   base::LogInfo("draining");
   admin.SetDraining();
   watch_hub.streams().CancelAll();
+  partner_service.streams().CancelAll();
   grpc.Drain(kDrainLimit);
   runtime.Stop();
   return 0;

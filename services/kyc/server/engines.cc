@@ -17,7 +17,8 @@ Engines::Options PerLoop(Engines::Options options, int loops) {
 }  // namespace
 
 Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
-                      const base::Clock& clock, const Options& options)
+                      const PartnerKeys& partner_keys, const base::Clock& clock,
+                      const Options& options)
     : redis(loop, options.redis),
       http(loop, options.http),
       store(redis, clock),
@@ -27,16 +28,22 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
       modes(features, options.engine.default_mode),
       provider(
           provider::sumsub::MakeProvider(http, limits, clock, options.sumsub)),
-      engine(store, *provider, clock, options.engine) {}
+      engine(store, *provider, clock, options.engine),
+      wallets(redis, clock),
+      pints(redis, clock),
+      accesses(redis, store),
+      partners(wallets, pints, store, accesses, engine.details(), *provider,
+               partner_keys, clock, options.partner) {}
 
 Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
                  Options options)
     : runtime_(runtime),
+      clock_(clock),
       options_(PerLoop(std::move(options), runtime.size())),
       limits_(options_.provider_max_concurrency) {
   for (int i = 0; i < runtime.size(); ++i) {
-    parts_.push_back(
-        std::make_unique<Parts>(runtime.loop(i), limits_, clock, options_));
+    parts_.push_back(std::make_unique<Parts>(
+        runtime.loop(i), limits_, partner_keys_, clock, options_));
   }
 }
 
@@ -44,7 +51,8 @@ Engines::Home Engines::For(std::string_view user_id) {
   async::Loop& loop = runtime_.LoopFor(user_id);
   Parts& parts = *parts_[loop.index()];
   return {loop,           parts.engine,   parts.modes,
-          parts.features, parts.api_keys, parts.idempotency};
+          parts.features, parts.api_keys, parts.idempotency,
+          parts.partners};
 }
 
 async::Loop& Engines::NextLoop() {

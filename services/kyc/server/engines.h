@@ -13,12 +13,17 @@
 #include "services/base/clock.h"
 #include "services/kyc/provider/limits.h"
 #include "services/kyc/provider/sumsub/sumsub.h"
+#include "services/kyc/server/access_log.h"
 #include "services/kyc/server/mode_resolver.h"
+#include "services/kyc/server/partner_keys.h"
+#include "services/kyc/server/partners.h"
 #include "services/kyc/server/verification_engine.h"
 #include "services/kyc/store/api_key_store.h"
 #include "services/kyc/store/feature_store.h"
 #include "services/kyc/store/idempotency_store.h"
+#include "services/kyc/store/pint_store.h"
 #include "services/kyc/store/record_store.h"
+#include "services/kyc/store/wallet_store.h"
 
 namespace kyc::server {
 
@@ -32,6 +37,7 @@ class Engines {
     provider::sumsub::Options sumsub;
     int provider_max_concurrency = 256;
     EngineConfig engine;
+    PartnerConfig partner;
   };
   Engines(async::Runtime& runtime, const base::Clock& clock, Options options);
 
@@ -42,6 +48,7 @@ class Engines {
     store::FeatureStore& features;
     store::ApiKeyStore& api_keys;
     store::IdempotencyStore& idempotency;
+    Partners& partners;
   };
   // Where the work of this user runs.
   Home For(std::string_view user_id);
@@ -49,12 +56,17 @@ class Engines {
   // Some loop, for work that is no user's yet; the loops in turn.
   async::Loop& NextLoop();
 
+  const base::Clock& clock() const { return clock_; }
+  // Empty at first: partners are not served then. Shared by all loops.
+  PartnerKeys& partner_keys() { return partner_keys_; }
+
   // Whether any loop has its connection to Redis.
   bool redis_connected() const;
 
  private:
   struct Parts {
-    Parts(async::Loop& loop, provider::Limits& limits, const base::Clock& clock,
+    Parts(async::Loop& loop, provider::Limits& limits,
+          const PartnerKeys& partner_keys, const base::Clock& clock,
           const Options& options);
     async::Redis redis;
     async::HttpClient http;
@@ -65,10 +77,16 @@ class Engines {
     ModeResolver modes;
     std::unique_ptr<provider::Provider> provider;
     VerificationEngine engine;
+    store::WalletStore wallets;
+    store::PintStore pints;
+    AccessLog accesses;
+    Partners partners;
   };
 
   async::Runtime& runtime_;
+  const base::Clock& clock_;
   const Options options_;
+  PartnerKeys partner_keys_;
   provider::Limits limits_;
   std::vector<std::unique_ptr<Parts>> parts_;
   std::atomic<unsigned> next_ = 0;
