@@ -25,6 +25,8 @@
 #include "services/webhook/consumer.h"
 #include "services/webhook/digest.h"
 #include "services/webhook/intake.h"
+#include "services/webhook/outgoing/dispatcher.h"
+#include "services/webhook/outgoing/subscription_service.h"
 #include "services/webhook/secret_file.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:50052",
@@ -53,6 +55,9 @@ ABSL_FLAG(absl::Duration, claim_min_idle, absl::Seconds(60),
 ABSL_FLAG(int, apply_concurrency, 64, "events being applied at the same time");
 ABSL_FLAG(absl::Duration, stream_retention, absl::Hours(24 * 7),
           "how long acknowledged events stay in the stream");
+ABSL_FLAG(bool, allow_loopback_webhooks, false,
+          "webhook subscriptions may name this machine, also without TLS: for "
+          "development only");
 ABSL_FLAG(bool, grpc_reflection, true, "serve gRPC reflection");
 ABSL_FLAG(int, threads, 0, "event loops; 0: one per core, at most 8");
 
@@ -173,12 +178,23 @@ int Run() {
         std::make_unique<async::Redis>(runtime.loop(i), config->redis));
     parts.redis.push_back(connections.back().get());
   }
+  const bool allow_loopback = absl::GetFlag(FLAGS_allow_loopback_webhooks);
+  const std::unique_ptr<grpc::Service> subscriptions =
+      outgoing::MakeSubscriptionService({.runtime = &runtime,
+                                         .redis = parts.redis,
+                                         .clock = parts.clock,
+                                         .allow_loopback = allow_loopback});
   const std::unique_ptr<grpc::Service> intake =
       MakeIntakeService(std::move(parts));
   Consumer consumer(runtime.loop(runtime.size() - 1), config->redis,
                     async::OpenChannel(absl::GetFlag(FLAGS_kyc_address)),
                     config->consumer, base::SystemClock());
-  process::GrpcServer grpc(absl::GetFlag(FLAGS_listen), {intake.get()},
+  outgoing::Dispatcher dispatcher(
+      runtime.loop(0), config->redis,
+      {.member = config->consumer.name, .allow_loopback = allow_loopback},
+      base::SystemClock());
+  process::GrpcServer grpc(absl::GetFlag(FLAGS_listen),
+                           {intake.get(), subscriptions.get()},
                            absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),
@@ -200,11 +216,18 @@ int Run() {
 
   base::LogInfo("draining");
   admin.SetDraining();
+  dispatcher.Stop();
+  const auto drained_by = std::chrono::steady_clock::now() + kIntakeDrainLimit +
+                          kApplyDrainLimit;
   grpc.Drain(kIntakeDrainLimit);
   if (!consumer.Drain(kApplyDrainLimit)) {
     base::LogWarning(
         "events left in flight; they are resumed at the next "
         "start");
+  }
+  if (!dispatcher.Drain(std::chrono::ceil<std::chrono::milliseconds>(
+          drained_by - std::chrono::steady_clock::now()))) {
+    base::LogWarning("outgoing webhooks left: they are sent again");
   }
   runtime.Stop();
   return 0;

@@ -1,0 +1,69 @@
+// Takes changes out of KycService's outbox and delivers them to those who
+// subscribed.
+#ifndef KYC_SERVICES_WEBHOOK_OUTGOING_DISPATCHER_H_
+#define KYC_SERVICES_WEBHOOK_OUTGOING_DISPATCHER_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "services/async/loop.h"
+#include "services/async/redis.h"
+#include "services/base/clock.h"
+
+namespace kyc::outgoing {
+
+struct DispatcherOptions {
+  // Unique among live processes.
+  std::string member;
+  // Whether receivers on this machine may be called: for development.
+  bool allow_loopback = false;
+  // For one attempt, answer included.
+  std::chrono::milliseconds attempt_timeout{15000};
+  // Attempts at the same time, in all and for one subscription.
+  int max_in_flight = 64;
+  int max_in_flight_per_endpoint = 8;
+  // How long what is due may lie until it is looked for. A change in the
+  // outbox is taken at once; `sweep_interval` finds those whose message was
+  // lost.
+  std::chrono::milliseconds poll_interval{500};
+  std::chrono::milliseconds sweep_interval{2000};
+  std::chrono::milliseconds lease_ttl{15000};
+  std::chrono::milliseconds sample_interval{5000};
+};
+
+// One process's share of the work, on one loop.
+//
+// The outboxes and the deliveries fall into 16 parts; each belongs to one
+// process at a time (webhook/lease.h). An entry of an outbox becomes one
+// delivery for each event type that a subscription of the user's tenant wants,
+// and is removed only when these are stored. A crash in between only means
+// that the same deliveries, with the same ids, are stored again, which has no
+// effect. A delivery is due until its outcome is stored: a crash in an attempt
+// means that it is made again, with the same webhook-id.
+//
+// Redis errors are waited out with a back-off.
+class Dispatcher {
+ public:
+  // Works from the loop's start on. `clock` outlives the loop.
+  Dispatcher(async::Loop& loop, const async::RedisOptions& redis,
+             DispatcherOptions options, const base::Clock& clock);
+  // Starts nothing new; what is suspended ends with the loop. Any thread.
+  ~Dispatcher();
+
+  // Starts nothing new. Any thread.
+  void Stop();
+  // The same, then waits for attempts under way and gives the leases back.
+  // False when `limit` was not enough: what is left is attempted again by
+  // whoever comes next. Blocks the calling thread, which must not be the
+  // loop's, and the loop must run.
+  bool Drain(std::chrono::milliseconds limit);
+
+ private:
+  class Impl;
+  const std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace kyc::outgoing
+
+#endif  // KYC_SERVICES_WEBHOOK_OUTGOING_DISPATCHER_H_
