@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "gateway/api/admin_backend.h"
 #include "gateway/api/partner_backend.h"
+#include "gateway/api/subscription_backend.h"
 #include "kyc/v1/idempotency_service.pb.h"
 #include "kyc/v1/kyc_service.pb.h"
 #include "kyc/v1/user_service.pb.h"
@@ -69,9 +70,10 @@ class Backend {
                   v1::BeginIdempotentRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::EndIdempotentResponse>> EndIdempotent(
       async::CallContext context, v1::EndIdempotentRequest request) = 0;
-  // Both live as long as this.
+  // All live as long as this.
   virtual AdminBackend& admin() = 0;
   virtual PartnerBackend& partner() = 0;
+  virtual SubscriptionBackend& subscriptions() = 0;
 };
 
 }  // namespace kyc::gateway

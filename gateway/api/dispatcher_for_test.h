@@ -17,6 +17,7 @@
 #include "gateway/api/admin_backend_for_test.h"
 #include "gateway/api/dispatcher.h"
 #include "gateway/api/partner_backend_for_test.h"
+#include "gateway/api/subscription_backend_for_test.h"
 #include "gateway/auth/jwt_for_test.h"
 #include "services/async/http_client.h"
 #include "services/async/loop.h"
@@ -77,6 +78,7 @@ class FakeBackend : public Backend {
   }
   AdminBackend& admin() override { return admin_backend; }
   PartnerBackend& partner() override { return partner_backend; }
+  SubscriptionBackend& subscriptions() override { return subscription_backend; }
   async::Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       async::CallContext, v1::CreateApplicantRequest request) override {
     applicant_request = std::move(request);
@@ -157,6 +159,7 @@ class FakeBackend : public Backend {
 
   FakeAdminBackend admin_backend;
   FakePartnerBackend partner_backend;
+  FakeSubscriptionBackend subscription_backend;
   absl::StatusOr<v1::BeginIdempotentResponse> begun =
       v1::BeginIdempotentResponse();
   absl::StatusOr<v1::EndIdempotentResponse> ended = v1::EndIdempotentResponse();

@@ -8,6 +8,7 @@
 
 #include "gateway/api/grpc_admin_backend.h"
 #include "gateway/api/grpc_partner_backend.h"
+#include "gateway/api/grpc_subscription_backend.h"
 #include "gateway/api/unary_rpc.h"
 #include "kyc/v1/idempotency_service.grpc.pb.h"
 #include "kyc/v1/kyc_service.grpc.pb.h"
@@ -73,6 +74,7 @@ class GrpcBackend : public Backend {
         idempotency_(v1::IdempotencyService::NewStub(kyc_channel_)),
         admin_(NewGrpcAdminBackend(kyc_channel_)),
         partner_(NewGrpcPartnerBackend(kyc_channel_, rpc_timeout_)),
+        subscriptions_(NewGrpcSubscriptionBackend(webhook_channel_)),
         statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
           return BatchGetStatus(std::move(reads));
         }) {}
@@ -95,6 +97,7 @@ class GrpcBackend : public Backend {
 
   AdminBackend& admin() override { return *admin_; }
   PartnerBackend& partner() override { return *partner_; }
+  SubscriptionBackend& subscriptions() override { return *subscriptions_; }
 
   Task<absl::StatusOr<v1::CreateApplicantResponse>> CreateApplicant(
       CallContext context, v1::CreateApplicantRequest request) override {
@@ -237,6 +240,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<v1::IdempotencyService::Stub> idempotency_;
   const std::unique_ptr<AdminBackend> admin_;
   const std::unique_ptr<PartnerBackend> partner_;
+  const std::unique_ptr<SubscriptionBackend> subscriptions_;
   Statuses statuses_;
 };
 

@@ -12,6 +12,7 @@
 #include "gateway/api/partner_users.h"
 #include "gateway/api/pints.h"
 #include "gateway/api/user.h"
+#include "gateway/api/webhook_subscriptions.h"
 #include "gateway/api/webhooks.h"
 #include "gateway/auth/api_key.h"
 
@@ -27,6 +28,20 @@ constexpr std::string_view kFeature =
     "/v0/organisation/{org}/environments/{env}/features/{feature}";
 constexpr std::string_view kKeys = "/v0/organisation/{org}/keys";
 constexpr std::string_view kKey = "/v0/organisation/{org}/keys/{key}";
+constexpr std::string_view kWebhooks =
+    "/v0/organisation/{org}/environments/{env}/webhooks";
+constexpr std::string_view kWebhook =
+    "/v0/organisation/{org}/environments/{env}/webhooks/{webhook}";
+constexpr std::string_view kWebhookSecret =
+    "/v0/organisation/{org}/environments/{env}/webhooks/{webhook}/"
+    "rotate-secret";
+constexpr std::string_view kWebhookTest =
+    "/v0/organisation/{org}/environments/{env}/webhooks/{webhook}/test";
+constexpr std::string_view kDeliveries =
+    "/v0/organisation/{org}/environments/{env}/webhooks/{webhook}/deliveries";
+constexpr std::string_view kResend =
+    "/v0/organisation/{org}/environments/{env}/webhooks/{webhook}/deliveries/"
+    "{delivery}/resend";
 
 // A row for bearers of an API key with that scope.
 constexpr Route WithKey(std::string_view method, std::string_view path,
@@ -115,6 +130,16 @@ constexpr Route kRoutes[] = {
     Or("get_kyc", WithKey("GET", "/v0/users/{sri}", LookUpUser, "lookup")),
     ReadsKyc("/v0/users/{user_id}/kyc", ReadKyc),
     ReadsKyc("/v0/users/{user_id}/kyc/document/{image_id}", ReadImage),
+    WithKey("POST", kWebhooks, CreateWebhook, "manage_webhooks", 16384),
+    WithKey("GET", kWebhooks, ListWebhooks, "manage_webhooks"),
+    WithKey("GET", kWebhook, GetWebhook, "manage_webhooks"),
+    WithKey("PATCH", kWebhook, UpdateWebhook, "manage_webhooks", 16384),
+    WithKey("DELETE", kWebhook, DeleteWebhook, "manage_webhooks"),
+    WithKey("POST", kWebhookSecret, RotateWebhookSecret, "manage_webhooks",
+            16384),
+    WithKey("POST", kWebhookTest, TestWebhook, "manage_webhooks"),
+    WithKey("GET", kDeliveries, ListWebhookDeliveries, "manage_webhooks"),
+    WithKey("POST", kResend, ResendWebhookDelivery, "manage_webhooks"),
     {"GET", "/openapi.json", GetOpenApi, Auth::kNone},
     {"GET", "/docs", GetDocs, Auth::kNone},
 };

@@ -42,7 +42,7 @@ class OpenApi(unittest.TestCase):
         components = copy.deepcopy(cls.document["components"])
         components["schemas"] = closed(components["schemas"])
         cls.components = components
-        cls.key = cls.new_key("manage_features,manage_keys")
+        cls.key = cls.new_key("manage_features,manage_keys,manage_webhooks")
         cls.weak_key = cls.new_key("get_kyc")
         cls.operations = {
             operation["operationId"]: (method, path, operation)
@@ -140,6 +140,7 @@ class OpenApi(unittest.TestCase):
         self.webhooks()
         self.features()
         self.keys()
+        self.webhooks_out()
         self.call("getOpenApi", 200)
         self.call("getDocs", 200)
         self.assertEqual(self.called, set(self.operations))
@@ -307,9 +308,55 @@ class OpenApi(unittest.TestCase):
         self.call("revokeKey", 204, key_id=created["id"], **at)
         self.call("getKey", 200, key_id=created["id"], **at)
 
+    def webhooks_out(self):
+        at = {"org": "acme", "env": "live", "key": self.key}
+        body = {"url": "https://hooks.acme.example/kyc"}
+        created = self.call("createWebhook", 201, body=body, **at)[2]
+        one = {**at, "webhook": created["id"]}
+        self.call("createWebhook", 201, body={
+            **body, "event_types": ["kyc.approved"], "description": "x",
+            "enabled": False, "secret": created["secret"]}, **at)
+        self.call("createWebhook", 422, body={"url": "http://10.0.0.1/"}, **at)
+        self.call("createWebhook", 422, body={**body, "event_types": ["x"]},
+                  **at)
+        self.call("createWebhook", 415, body=b"x", **at)
+        self.call("createWebhook", 413, body={"url": "x" * 20_000}, **at)
+        self.call("listWebhooks", 200, **at)
+        self.call("getWebhook", 200, **one)
+        self.call("getWebhook", 200, headers={
+            "x-timestamp-format": "iso8601"}, **one)
+        self.call("updateWebhook", 200, body={"description": "y"}, **one)
+        self.call("updateWebhook", 422, body={"url": "x"}, **one)
+        self.call("updateWebhook", 415, body=b"x", **one)
+        self.call("updateWebhook", 413, body={"url": "x" * 20_000}, **one)
+        self.call("rotateWebhookSecret", 200, **one)
+        self.call("rotateWebhookSecret", 200,
+                  body={"secret": created["secret"]}, **one)
+        self.call("rotateWebhookSecret", 422, body={"secret": "x"}, **one)
+        self.call("rotateWebhookSecret", 415, body=b"x", **one)
+        self.call("rotateWebhookSecret", 413, body={"secret": "x" * 20_000},
+                  **one)
+        delivery = self.call("testWebhook", 202, **one)[2]
+        self.call("listDeliveries", 200, **one)
+        self.call("listDeliveries", 200, query="?limit=1", **one)
+        self.call("listDeliveries", 422, query="?limit=0", **one)
+        self.call("resendDelivery", 202, delivery=delivery["id"], **one)
+        self.call("resendDelivery", 404, delivery="x", **one)
+        for _ in range(18):
+            self.call("createWebhook", 201, body=body, **at)
+        self.call("createWebhook", 409, body=body, **at)
+        self.call("deleteWebhook", 204, **one)
+        for name in ("getWebhook", "deleteWebhook", "testWebhook",
+                     "listDeliveries", "rotateWebhookSecret"):
+            self.call(name, 404, **one)
+        self.call("updateWebhook", 404, body={}, **one)
+        self.call("listWebhooks", 404, **{**at, "org": "other"})
+        self.call("createWebhook", 404, body=body, **{**at, "env": "other"})
+
     def test_nobody_gets_in(self):
         params = {"org": "acme", "env": "live", "feature": "kyc",
-                  "key_id": "k", "path": "x"}
+                  "key_id": "k", "path": "x", "webhook": "w",
+                  "delivery": "d"}
         for name, (method, _, operation) in self.operations.items():
             security = operation.get("security", self.document["security"])
             if not security:
