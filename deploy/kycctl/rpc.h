@@ -22,10 +22,18 @@ Flag KycAddressFlag();
 // A channel to it.
 std::shared_ptr<grpc::Channel> OpenKycChannel(const Args& args);
 
+// --webhook_address, of every command that calls WebhookService's process.
+Flag WebhookAddressFlag();
+std::shared_ptr<grpc::Channel> OpenWebhookChannel(const Args& args);
+
 // Makes one call, of at most 10 seconds. What fails is said in one line, with
 // its code where it has one, and never as INVALID_ARGUMENT: the line's form
 // was right.
 absl::Status CallKyc(
+    const Args& args,
+    const std::function<grpc::Status(grpc::ClientContext*)>& call);
+// The same of WebhookService's process.
+absl::Status CallWebhook(
     const Args& args,
     const std::function<grpc::Status(grpc::ClientContext*)>& call);
 
