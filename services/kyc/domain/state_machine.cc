@@ -89,10 +89,11 @@ State DeriveState(const Record& record) {
     int64_t time_ms;
     EventKind kind;
   };
+  // Of those at one time the last counts: the one that asks the user to act.
   std::array<Later, 3> later = {{
+      {record.partial_approval_ms, EventKind::kPartialApproval},
       {record.progress_ms,
        record.awaiting_user ? EventKind::kAwaitingUser : EventKind::kProgress},
-      {record.partial_approval_ms, EventKind::kPartialApproval},
       // Just behind what was known when it began.
       {-1, EventKind::kActivity},
   }};

@@ -234,6 +234,15 @@ TEST(StateMachine, OfTwoDecisionsAtOneTimeTheStricterCounts) {
   EXPECT_EQ(Fold(NewRecord(), {red, green}).state, State::kRejected);
 }
 
+TEST(StateMachine, OfTwoSignsAtOneTimeTheOneThatAsksTheUserCounts) {
+  const Event awaits = At(EventKind::kAwaitingUser, 5);
+  for (const Event& other : {At(EventKind::kProgress, 5),
+                             At(EventKind::kPartialApproval, 5, "docs")}) {
+    EXPECT_EQ(Fold(NewRecord(), {awaits, other}).state, State::kRetry);
+    EXPECT_EQ(Fold(NewRecord(), {other, awaits}).state, State::kRetry);
+  }
+}
+
 TEST(StateMachine, TheSameAnswerKeepsItsTime) {
   const Record once = Fold(NewRecord(), {At(EventKind::kApproved, 5)});
   const Record again = Fold(once, {At(EventKind::kApproved, 9)});
