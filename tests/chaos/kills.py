@@ -3,17 +3,18 @@
 Run by test_kills.py in small and by tests/chaos/run at length.
 """
 
+import contextlib
 import dataclasses
+import http.client
+import json
 import random
 import statistics
 import threading
 import time
 
-from flow import Flow, Redis, Sender, attempt, quiet, verify
+from flow import Flow, Redis, Sender, applicant, attempt, quiet, verify
+from receiver import Receiver
 from stack import Stack, event, wait_until
-
-import http.client
-import json
 
 VICTIMS = ("webhook", "kyc", "redis")
 EVERYTHING = "all at once"
@@ -35,7 +36,8 @@ class Probe:
         self.stack = stack
         self.user = stack.user(name)
         self.body = json.dumps(
-            event(name, "applicantReviewed", 1000, "GREEN")
+            event(name, "applicantReviewed", 1000, "GREEN",
+                  applicant=applicant(name))
         ).encode()
 
     def run(self, kill, limit=90):
@@ -66,7 +68,13 @@ def run_with_kills(seed, users, events, kills, say=lambda line: None,
     """One flow with `kills` SIGKILLs of each victim, and a fifth as many of
     all processes together. Returns what is wrong, figures, and the kills."""
     rng = random.Random(seed)
-    with Stack() as stack:
+    with contextlib.ExitStack() as cleanup:
+        receiver = Receiver()
+        cleanup.callback(receiver.close)
+        stack = cleanup.enter_context(
+            Stack({"webhook": ["--allow_loopback_webhooks"]})
+        )
+        receiver.subscribe(stack)
         flow = Flow(rng, users, events)
         total = len(flow.deliveries)
         order = [victim for victim in VICTIMS for _ in range(kills)]
@@ -118,7 +126,7 @@ def run_with_kills(seed, users, events, kills, say=lambda line: None,
             quiet(stack)
         finally:
             sender.stop()
-        wrong, figures = verify(stack, flow)
+        wrong, figures = verify(stack, flow, receiver)
         if sender.problems:
             wrong.append(f"webhooks were answered {sender.problems[:3]}")
         dead = dead_letters(stack)

@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 
-from flow import Redis, attempt, bucket, quiet
+from flow import Redis, applicant, attempt, bucket, quiet
 from stack import Stack, event, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -137,7 +137,8 @@ def send_until(stack, prefix, seconds, threads=8):
             count += 1
             user = f"{prefix}_{worker}_{count}"
             body = json.dumps(
-                event(user, "applicantReviewed", 1000, "RED", "FINAL")
+                event(user, "applicantReviewed", 1000, "RED", "FINAL",
+                      applicant=applicant(user))
             ).encode()
             outcome, again = attempt(connection, stack.sign(body), body)
             if outcome == 200:

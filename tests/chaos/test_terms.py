@@ -11,6 +11,7 @@ import unittest
 from broken_stack import BrokenStack
 from fault_proxy import UP, Latency
 from flow import KINDS, Flow, Sender, verify
+from receiver import Receiver
 from stack import wait_until
 
 ROUNDS = 3  # Of each process.
@@ -24,14 +25,18 @@ class Terms(unittest.TestCase):
         # The provider will be slow, but in time.
         cls.stack = BrokenStack(
             {"kyc": ["--provider_timeout=10s"],
-             "gateway": ["--rpc_timeout=15s"]},
+             "gateway": ["--rpc_timeout=15s"],
+             "webhook": ["--allow_loopback_webhooks"]},
             links=[("kyc", "provider")],
         )
+        cls.receiver = Receiver()
+        cls.receiver.subscribe(cls.stack)
         cls.provider = cls.stack.proxies["kyc", "provider"]
 
     @classmethod
     def tearDownClass(cls):
         cls.stack.stop()
+        cls.receiver.close()
 
     def test_what_was_begun_is_finished(self):
         rng = random.Random(53)
@@ -76,7 +81,7 @@ class Terms(unittest.TestCase):
                 thread.join()
             self.provider.set(None)
         self.assertEqual(left, [])
-        wrong, _ = verify(self.stack, flow)
+        wrong, _ = verify(self.stack, flow, self.receiver)
         self.assertEqual(wrong, [])
         self.assertEqual(sender.problems, [])
         self.check_reads(reads, terms)
