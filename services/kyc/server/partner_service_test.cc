@@ -349,6 +349,12 @@ class PartnerServiceTest : public ::testing::Test {
   const TestAccount owner_;
 };
 
+async::Task<void> EraseInto(async::Loop& loop, async::RedisOptions options,
+                            std::promise<absl::Status>& done) {
+  async::Redis redis(loop, std::move(options));
+  done.set_value(co_await store::EraseConsents(redis, kUser));
+}
+
 template <typename T>
 v1::ErrorReason ReasonOf(const absl::StatusOr<T>& result) {
   return base::ReasonOf(result.status());
@@ -878,11 +884,7 @@ TEST_F(PartnerServiceTest, AnErasedUserHasNoConsents) {
   const v1::PintGrant grant = Grant();
   ASSERT_TRUE(ReadKyc(caller_, grant).ok());
   std::promise<absl::Status> erased;
-  Engines::Home home = engines_.For(kUser);
-  home.loop.Spawn([](Partners& partners, std::promise<absl::Status>& done)
-                      -> async::Task<void> {
-    done.set_value(co_await partners.Forget(kUser));
-  }(home.partners, erased));
+  runtime_.loop(0).Spawn(EraseInto(runtime_.loop(0), redis_.options(), erased));
   EXPECT_TRUE(erased.get_future().get().ok());
   EXPECT_EQ(ReasonOf(ReadKyc(caller_, grant)),
             v1::ERROR_REASON_PINT_TOKEN_INVALID);

@@ -331,21 +331,4 @@ Partners::ReadImage(CallContext context, PartnerCaller caller, PintGrant grant,
   co_return image;
 }
 
-Task<absl::Status> Partners::Forget(std::string user_id) {
-  CO_ASSIGN_OR_RETURN(const std::optional<Wallet> wallet,
-                      co_await wallets_.Get(user_id));
-  if (!wallet) co_return absl::OkStatus();
-  for (const std::optional<Address>& address :
-       {wallet->safe, std::optional(wallet->eoa)}) {
-    if (address) CO_RETURN_IF_ERROR(co_await pints_.EraseOf(*address));
-  }
-  CO_RETURN_IF_ERROR(co_await wallets_.Erase(std::move(user_id)));
-  // What was exchanged while the wallet was still there.
-  for (const std::optional<Address>& address :
-       {wallet->safe, std::optional(wallet->eoa)}) {
-    if (address) CO_RETURN_IF_ERROR(co_await pints_.EraseOf(*address));
-  }
-  co_return absl::OkStatus();
-}
-
 }  // namespace kyc::server

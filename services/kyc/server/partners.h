@@ -106,10 +106,6 @@ class Partners {
       async::CallContext context, PartnerCaller caller, PintGrant grant,
       std::string user_id, std::string image_id);
 
-  // Takes back everything that the user's wallet opened, and forgets it: for
-  // the erasure of the user. Safe to repeat.
-  async::Task<absl::Status> Forget(std::string user_id);
-
   store::WalletStore& wallets() { return wallets_; }
   store::PintStore& pints() { return pints_; }
   AccessLog& accesses() { return accesses_; }

@@ -36,6 +36,11 @@ Task<void> Keep(std::function<Task<T>()> start,
   promise->set_value(co_await start());
 }
 
+Task<absl::StatusOr<int>> EraseAnd(async::Redis& redis, std::string user) {
+  CO_RETURN_IF_ERROR(co_await EraseConsents(redis, std::move(user)));
+  co_return 0;
+}
+
 class PartnerStoreTest : public ::testing::Test {
  protected:
   PartnerStoreTest()
@@ -105,6 +110,9 @@ class PartnerStoreTest : public ::testing::Test {
     const PintToken token = {std::move(jti), "partner.example", "key_1", kNow,
                              record.expires_at_ms};
     return Run([&] { return pints_.Exchange(record, token); });
+  }
+  absl::Status Erase(const std::string& user) {
+    return Run([&] { return EraseAnd(redis_, user); }).status();
   }
   std::optional<PintRecord> Get(const std::string& id) {
     return Run([&] { return pints_.Get(id); }).value();
@@ -202,10 +210,7 @@ TEST_F(PartnerStoreTest, AClaimThatACrashLeftIsTakenUp) {
 TEST_F(PartnerStoreTest, AnErasedWalletIsFreeAgain) {
   ASSERT_TRUE(Register(WalletOf("usr_1", 1, 2)).ok());
   for (int i = 0; i < 2; ++i) {
-    Run([&]() -> Task<absl::StatusOr<int>> {
-      CO_RETURN_IF_ERROR(co_await wallets_.Erase("usr_1"));
-      co_return 0;
-    }).value();
+    EXPECT_TRUE(Erase("usr_1").ok());
     EXPECT_EQ(Command({"DBSIZE"}).integer, 0);
   }
   EXPECT_TRUE(Register(WalletOf("usr_2", 1, 2)).ok());
@@ -339,17 +344,20 @@ TEST_F(PartnerStoreTest, AnActivePintIsOneNeitherRevokedNorExpired) {
   EXPECT_FALSE(active("org_a"));
 }
 
-TEST_F(PartnerStoreTest, NothingIsLeftOfErasedPints) {
-  ASSERT_TRUE(Register(WalletOf("usr_1", 1)).ok());
-  const auto before = Command({"DBSIZE"}).integer;
+TEST_F(PartnerStoreTest, NothingIsLeftOfErasedConsents) {
+  ASSERT_TRUE(Register(WalletOf("usr_1", 1, 2)).ok());
   const std::string id = Exchange(Consent(7))->record.id;
   ASSERT_TRUE(Exchange(Consent(8, "org_b")).ok());
-  Run([&]() -> Task<absl::StatusOr<int>> {
-    CO_RETURN_IF_ERROR(co_await pints_.EraseOf(AddressOf(1)));
-    co_return 0;
-  }).value();
+  // Of somebody to whom the wallet went afterwards.
+  PintRecord later = Consent(9);
+  later.user_id = "usr_2";
+  Command({"SET", WalletOwnerKey(AddressOf(1)), "1 usr_2"});
+  const std::string kept = Exchange(later)->record.id;
+  EXPECT_TRUE(Erase("usr_1").ok());
   EXPECT_EQ(Get(id), std::nullopt);
-  EXPECT_EQ(Command({"DBSIZE"}).integer, before);
+  EXPECT_EQ(Get(kept)->user_id, "usr_2");
+  // Owner, PINT, tokens, list, place, and two of the organisation.
+  EXPECT_EQ(Command({"DBSIZE"}).integer, 7);
 }
 
 TEST_F(PartnerStoreTest, WhatCannotBeReadIsAnError) {

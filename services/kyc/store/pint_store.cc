@@ -293,7 +293,7 @@ Task<absl::StatusOr<bool>> PintStore::HasActive(std::string org_id,
   co_return false;
 }
 
-Task<absl::Status> PintStore::EraseOf(Address wallet) {
+Task<absl::Status> PintStore::EraseOf(Address wallet, std::string user_id) {
   const std::string list = OfWallet(wallet, "pints");
   std::vector<std::string> range = {"ZRANGE", list, "0", "-1"};
   CO_ASSIGN_OR_RETURN(const RedisReply nonces,
@@ -302,6 +302,7 @@ Task<absl::Status> PintStore::EraseOf(Address wallet) {
     const std::string key = PintKey(wallet, nonce.text);
     CO_ASSIGN_OR_RETURN(const std::optional<PintRecord> record,
                         co_await Load(key));
+    if (record && record->user_id != user_id) continue;
     async::RedisBatch batch;
     batch.Add({"DEL", key, key + ":tokens"});
     if (record) {
@@ -309,14 +310,28 @@ Task<absl::Status> PintStore::EraseOf(Address wallet) {
       batch.Add({"ZREM", OrgListKey(record->org_id, false), record->id});
       batch.Add({"ZREM", OrgListKey(record->org_id, true), record->id});
     }
+    batch.Add({"ZREM", list, nonce.text});
     for (const auto& reply : co_await redis_.CommandMany(std::move(batch))) {
       CO_RETURN_IF_ERROR(reply.status());
     }
   }
-  std::vector<std::string> remove = {"DEL", list};
-  const absl::StatusOr<RedisReply> removed =
-      co_await redis_.Command(std::move(remove));
-  co_return removed.status();
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> EraseConsents(async::Redis& redis, std::string user_id) {
+  WalletStore wallets(redis, base::SystemClock());
+  PintStore pints(redis, base::SystemClock());
+  CO_ASSIGN_OR_RETURN(const std::optional<domain::Wallet> wallet,
+                      co_await wallets.Get(user_id));
+  if (!wallet) co_return absl::OkStatus();
+  CO_RETURN_IF_ERROR(co_await wallets.Release(*wallet));
+  for (const std::optional<Address>& address :
+       {wallet->safe, std::optional(wallet->eoa)}) {
+    if (!address) continue;
+    CO_RETURN_IF_ERROR(co_await pints.EraseOf(*address, user_id));
+  }
+  // Last: while it is there, the next try finds what is left.
+  co_return co_await wallets.Forget(std::move(user_id));
 }
 
 }  // namespace kyc::store

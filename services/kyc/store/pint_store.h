@@ -117,8 +117,10 @@ class PintStore {
   async::Task<absl::StatusOr<bool>> HasActive(std::string org_id,
                                               domain::Address wallet);
 
-  // Forgets all PINTs of a wallet: no token of them opens anything any more.
-  async::Task<absl::Status> EraseOf(domain::Address wallet);
+  // Forgets all PINTs that a user has signed for a wallet: no token of them
+  // opens anything any more.
+  async::Task<absl::Status> EraseOf(domain::Address wallet,
+                                    std::string user_id);
 
  private:
   async::Task<absl::StatusOr<std::optional<PintRecord>>> Load(std::string key);
@@ -126,6 +128,11 @@ class PintStore {
   async::Redis& redis_;
   const base::Clock& clock_;
 };
+
+// Forgets a user's wallet and every PINT of it. Safe to repeat; after an error
+// do so.
+async::Task<absl::Status> EraseConsents(async::Redis& redis,
+                                        std::string user_id);
 
 }  // namespace kyc::store
 

@@ -227,22 +227,22 @@ Task<absl::Status> WalletStore::GiveBack(Address address, std::string claim) {
   co_return reply.status();
 }
 
-Task<absl::Status> WalletStore::Erase(std::string user_id) {
-  CO_ASSIGN_OR_RETURN(const std::optional<Wallet> wallet,
-                      co_await Get(user_id));
-  if (!wallet) co_return absl::OkStatus();
-  // The claims first: while the hash is there, the next try finds them.
+Task<absl::Status> WalletStore::Release(Wallet wallet) {
   for (const std::optional<Address>& address :
-       {std::optional(wallet->eoa), wallet->safe}) {
+       {std::optional(wallet.eoa), wallet.safe}) {
     if (!address) continue;
     std::vector<std::string> get = {"GET", WalletOwnerKey(*address)};
     CO_ASSIGN_OR_RETURN(RedisReply claim,
                         co_await redis_.Command(std::move(get)));
     if (claim.is_nil()) continue;
     CO_ASSIGN_OR_RETURN(const ClaimParts parts, ParseClaim(claim.text));
-    if (parts.user_id != user_id) continue;
+    if (parts.user_id != wallet.user_id) continue;
     CO_RETURN_IF_ERROR(co_await GiveBack(*address, std::move(claim.text)));
   }
+  co_return absl::OkStatus();
+}
+
+Task<absl::Status> WalletStore::Forget(std::string user_id) {
   std::vector<std::string> remove = {"DEL", WalletKey(user_id)};
   const absl::StatusOr<RedisReply> removed =
       co_await redis_.Command(std::move(remove));

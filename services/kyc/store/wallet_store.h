@@ -50,8 +50,11 @@ class WalletStore {
   async::Task<absl::StatusOr<std::optional<domain::Wallet>>> Find(
       domain::Address address);
 
-  // Forgets the user's wallet; its addresses are free again.
-  async::Task<absl::Status> Erase(std::string user_id);
+  // Erasing a wallet takes two steps, so that what hangs on it can go between
+  // them. The first sets its addresses free: nothing new can hang on them.
+  async::Task<absl::Status> Release(domain::Wallet wallet);
+  // The second forgets it.
+  async::Task<absl::Status> Forget(std::string user_id);
 
  private:
   // The claim's text, by which it can be given back.
