@@ -4,12 +4,16 @@
 
 #include "deploy/kycctl/cli.h"
 #include "deploy/kycctl/key_commands.h"
+#include "deploy/kycctl/pint_commands.h"
 #include "deploy/kycctl/token_commands.h"
 #include "deploy/kycctl/webhook_commands.h"
 
 int main(int argc, char** argv) {
   std::vector<kyc::kycctl::Command> commands = kyc::kycctl::TokenCommands();
   for (auto& command : kyc::kycctl::KeyCommands()) {
+    commands.push_back(std::move(command));
+  }
+  for (auto& command : kyc::kycctl::PintCommands()) {
     commands.push_back(std::move(command));
   }
   for (auto& command : kyc::kycctl::WebhookCommands()) {

@@ -1,70 +1,23 @@
 #include "deploy/kycctl/token_commands.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <ctime>
-#include <fstream>
 #include <iostream>
-#include <optional>
 #include <ostream>
-#include <sstream>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "deploy/kycctl/jwt.h"
+#include "deploy/kycctl/key_file.h"
 #include "services/base/json.h"
 #include "services/base/status_macros.h"
 
 namespace kyc::kycctl {
 namespace {
 
-constexpr size_t kMaxKeyFile = 64 << 10;
-
-absl::Status FileError(const std::string& path, int error) {
-  return absl::UnavailableError(path + ": " + std::strerror(error));
-}
-
-bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return FileError(path, errno);
-  std::string text(kMaxKeyFile + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(file.gcount());
-  if (text.size() > kMaxKeyFile) {
-    return absl::UnavailableError(path + ": too large for a key");
-  }
-  return text;
-}
-
-// Writes a file that appears whole or not at all, with `mode`.
-absl::Status WriteFile(const std::string& path, std::string_view text,
-                       mode_t mode) {
-  const std::string beside = path + ".new";
-  std::remove(beside.c_str());
-  const int fd =
-      open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0) return FileError(beside, errno);
-  const ssize_t written = write(fd, text.data(), text.size());
-  const bool complete = written == static_cast<ssize_t>(text.size());
-  if (close(fd) != 0 || !complete ||
-      std::rename(beside.c_str(), path.c_str()) != 0) {
-    const int error = errno;
-    std::remove(beside.c_str());
-    return FileError(path, error);
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<SigningKey> ReadKey(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string pem, ReadFile(path));
+  ASSIGN_OR_RETURN(const std::string pem, ReadKeyFile(path));
   auto key = SigningKey::FromPem(pem);
   if (!key.ok()) {
     return absl::FailedPreconditionError(path + ": " +
@@ -128,18 +81,18 @@ absl::Status Mint(const Args& args, std::ostream& out) {
 absl::Status Keygen(const Args& args, std::ostream& out) {
   const std::string& key_file = args.Get("key_file");
   const std::string& jwks_file = args.Get("jwks_file");
-  if (!Exists(key_file)) {
+  if (!FileExists(key_file)) {
     ASSIGN_OR_RETURN(const SigningKey fresh, SigningKey::Generate());
-    RETURN_IF_ERROR(WriteFile(key_file, fresh.ToPem(), 0600));
+    RETURN_IF_ERROR(WriteKeyFile(key_file, fresh.ToPem(), 0600));
     out << "created " << key_file << "\n";
   }
   ASSIGN_OR_RETURN(const SigningKey key, ReadKey(key_file));
-  if (Exists(jwks_file)) {
+  if (FileExists(jwks_file)) {
     out << "kept " << jwks_file << "\n";
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(
-      WriteFile(jwks_file, key.Jwks(KidOf(args, key)) + "\n", 0644));
+      WriteKeyFile(jwks_file, key.Jwks(KidOf(args, key)) + "\n", 0644));
   out << "created " << jwks_file << "\n";
   return absl::OkStatus();
 }
