@@ -51,8 +51,9 @@ ABSL_FLAG(int, rate_limit_user, 300, "requests a minute and user; 0: no limit");
 ABSL_FLAG(int, rate_limit_address, 1200,
           "requests a minute and client address; 0: no limit; never for "
           "webhooks and loopback peers");
-ABSL_FLAG(int, rate_limit_key, 600, "requests a minute and API key; 0: no limit");
-ABSL_FLAG(std::string, partner_issuer, "",
+ABSL_FLAG(int, rate_limit_key, 600,
+          "requests a minute and API key; 0: no limit");
+ABSL_FLAG(std::string, partner_issuer, "https://sis.sumvin.com",
           "the iss that partner tokens (PINT) must have: kyc_server's flag of "
           "that name; empty: not checked");
 ABSL_FLAG(std::string, trusted_proxies, "",
@@ -150,9 +151,9 @@ int Run() {
       .user_limit = RateLimiter("user", absl::GetFlag(FLAGS_rate_limit_user)),
       .address_limit =
           RateLimiter("address", absl::GetFlag(FLAGS_rate_limit_address)),
-      .key_limit = RateLimiter("key", absl::GetFlag(FLAGS_rate_limit_key),
-                               /*max_keys=*/20'000,
-                               RateLimiter::Fields::kClassic),
+      .key_limit =
+          RateLimiter("key", absl::GetFlag(FLAGS_rate_limit_key),
+                      /*max_keys=*/20'000, RateLimiter::Fields::kClassic),
       .uploads = InFlightLimit(absl::GetFlag(FLAGS_max_uploads_in_flight))};
   const JwtVerifier verifier(absl::GetFlag(FLAGS_user_jwt_issuer),
                              absl::GetFlag(FLAGS_user_jwt_audience));

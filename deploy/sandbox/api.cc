@@ -355,8 +355,9 @@ Reply Api::ReadImage(const Call& call) {
   if (applicant != nullptr && image_id) {
     for (const Image& image : applicant->images) {
       if (image.id != *image_id || image.bytes == nullptr) continue;
-      Reply reply = Ok(*image.bytes);
+      Reply reply;
       reply.content_type = image.mime;
+      reply.file = image.bytes;
       return reply;
     }
   }

@@ -163,7 +163,8 @@ TEST_F(ApiTest, StoresADocumentAndGivesItBack) {
   const Reply image = Call("GET", path);
   EXPECT_EQ(image.status, 200);
   EXPECT_EQ(image.content_type, "image/png");
-  EXPECT_EQ(image.body, "\x89PNG\r\n\x1a\n");
+  ASSERT_NE(image.file, nullptr);
+  EXPECT_EQ(*image.file, "\x89PNG\r\n\x1a\n");
   const std::string other = Create("v");
   EXPECT_EQ(
       Call("GET", "/resources/inspections/" + other + "/resources/" + image_id)

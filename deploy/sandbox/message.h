@@ -4,6 +4,7 @@
 #define KYC_DEPLOY_SANDBOX_MESSAGE_H_
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ struct Reply {
   std::vector<std::pair<std::string_view, std::string>> headers;
   std::string content_type = "application/json";
   std::string body;
+  // Sent instead, where there is one: an image is not copied for each answer.
+  std::shared_ptr<const std::string> file;
 };
 
 // Percent-decoding; nullopt where an escape is broken. '+' is a plus.

@@ -32,6 +32,23 @@ bool IsLoopback(std::string_view address) {
          address.starts_with("::ffff:127.");
 }
 
+class FileBody : public async::BodySource {
+ public:
+  explicit FileBody(std::shared_ptr<const std::string> file)
+      : file_(std::move(file)) {}
+
+  async::Task<absl::StatusOr<std::string>> Next() override {
+    std::string piece = file_->substr(sent_, kPiece);
+    sent_ += piece.size();
+    co_return piece;
+  }
+
+ private:
+  static constexpr size_t kPiece = 64 * 1024;
+  const std::shared_ptr<const std::string> file_;
+  size_t sent_ = 0;
+};
+
 void Fill(Reply reply, async::ServerResponse* response) {
   // The server takes literals for the content type; headers carry the rest.
   response->status = reply.status;
@@ -39,6 +56,10 @@ void Fill(Reply reply, async::ServerResponse* response) {
   response->headers = std::move(reply.headers);
   response->headers.emplace_back("Content-Type", std::move(reply.content_type));
   response->body = std::move(reply.body);
+  if (reply.file != nullptr) {
+    response->stream_size = reply.file->size();
+    response->stream = std::make_unique<FileBody>(std::move(reply.file));
+  }
 }
 
 }  // namespace

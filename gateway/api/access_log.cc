@@ -34,9 +34,8 @@ void WriteAccess(const Call& call,
 async::Task<absl::Status> GetAccessLog(Call& call) {
   v1::ListAccessesRequest request;
   request.set_user_id(call.user_id);
-  CO_ASSIGN_OR_RETURN(
-      const std::optional<int> limit,
-      IntParameter(call.request.query(), "limit", 1, kMaxPage));
+  CO_ASSIGN_OR_RETURN(const std::optional<int> limit,
+                      IntParameter(call.request.query(), "limit", 1, kMaxPage));
   request.set_limit(limit.value_or(kDefaultPage));
   CO_ASSIGN_OR_RETURN(std::optional<std::string> cursor,
                       QueryParameter(call.request.query(), "cursor"));

@@ -235,8 +235,8 @@ async::Task<absl::Status> Dispatcher::CheckApiKey(
     co_return key.status();
   }
   call.api_key = *std::move(key);
-  co_return front_.key_limit.Take(
-      call.api_key->id(), now, RateLimiter::Tell::kAlways, &call.response);
+  co_return front_.key_limit.Take(call.api_key->id(), now,
+                                  RateLimiter::Tell::kAlways, &call.response);
 }
 
 void Dispatcher::Observe(RouteMetrics& metrics, const Call& call,

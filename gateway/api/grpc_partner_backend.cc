@@ -53,20 +53,22 @@ class GrpcPartnerBackend : public PartnerBackend {
   Task<absl::StatusOr<v1::PartnerUser>> LookUpUser(
       CallContext context, v1::LookUpUserRequest request) override {
     return UnaryRpc<v1::PartnerUser>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/LookUpUser",
-        std::move(request), &Rpc<v1::PartnerService>::LookUpUser);
+        partner_->async(), context.Within(kTimeout),
+        "PartnerService/LookUpUser", std::move(request),
+        &Rpc<v1::PartnerService>::LookUpUser);
   }
   Task<absl::StatusOr<v1::ExchangePintResponse>> ExchangePint(
       CallContext context, v1::ExchangePintRequest request) override {
     return UnaryRpc<v1::ExchangePintResponse>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/ExchangePint",
-        std::move(request), &Rpc<v1::PartnerService>::ExchangePint);
+        partner_->async(), context.Within(kTimeout),
+        "PartnerService/ExchangePint", std::move(request),
+        &Rpc<v1::PartnerService>::ExchangePint);
   }
-  Task<absl::StatusOr<v1::Pint>> GetPint(
-      CallContext context, v1::GetPintRequest request) override {
-    return UnaryRpc<v1::Pint>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/GetPint",
-        std::move(request), &Rpc<v1::PartnerService>::GetPint);
+  Task<absl::StatusOr<v1::Pint>> GetPint(CallContext context,
+                                         v1::GetPintRequest request) override {
+    return UnaryRpc<v1::Pint>(partner_->async(), context.Within(kTimeout),
+                              "PartnerService/GetPint", std::move(request),
+                              &Rpc<v1::PartnerService>::GetPint);
   }
   Task<absl::StatusOr<v1::ListPintsResponse>> ListPints(
       CallContext context, v1::ListPintsRequest request) override {
@@ -76,51 +78,57 @@ class GrpcPartnerBackend : public PartnerBackend {
   }
   Task<absl::StatusOr<v1::PintStatus>> GetPintStatus(
       CallContext context, v1::GetPintStatusRequest request) override {
-    return UnaryRpc<v1::PintStatus>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/GetPintStatus",
-        std::move(request), &Rpc<v1::PartnerService>::GetPintStatus);
+    return UnaryRpc<v1::PintStatus>(partner_->async(), context.Within(kTimeout),
+                                    "PartnerService/GetPintStatus",
+                                    std::move(request),
+                                    &Rpc<v1::PartnerService>::GetPintStatus);
   }
   Task<absl::StatusOr<v1::ListPintTokensResponse>> ListPintTokens(
       CallContext context, v1::ListPintTokensRequest request) override {
     return UnaryRpc<v1::ListPintTokensResponse>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/ListPintTokens",
-        std::move(request), &Rpc<v1::PartnerService>::ListPintTokens);
+        partner_->async(), context.Within(kTimeout),
+        "PartnerService/ListPintTokens", std::move(request),
+        &Rpc<v1::PartnerService>::ListPintTokens);
   }
   Task<absl::StatusOr<v1::Pint>> RevokePint(
       CallContext context, v1::RevokePintRequest request) override {
-    return UnaryRpc<v1::Pint>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/RevokePint",
-        std::move(request), &Rpc<v1::PartnerService>::RevokePint);
+    return UnaryRpc<v1::Pint>(partner_->async(), context.Within(kTimeout),
+                              "PartnerService/RevokePint", std::move(request),
+                              &Rpc<v1::PartnerService>::RevokePint);
   }
   Task<absl::StatusOr<v1::ListSigningKeysResponse>> ListSigningKeys(
       CallContext context, v1::ListSigningKeysRequest request) override {
     return UnaryRpc<v1::ListSigningKeysResponse>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/ListSigningKeys",
-        std::move(request), &Rpc<v1::PartnerService>::ListSigningKeys);
+        partner_->async(), context.Within(kTimeout),
+        "PartnerService/ListSigningKeys", std::move(request),
+        &Rpc<v1::PartnerService>::ListSigningKeys);
   }
   Task<absl::StatusOr<v1::Details>> ReadKyc(
       CallContext context, v1::ReadKycRequest request) override {
-    return UnaryRpc<v1::Details>(
-        partner_->async(), context.Within(provider_timeout_), "PartnerService/ReadKyc",
-        std::move(request), &Rpc<v1::PartnerService>::ReadKyc);
+    return UnaryRpc<v1::Details>(partner_->async(),
+                                 context.Within(provider_timeout_),
+                                 "PartnerService/ReadKyc", std::move(request),
+                                 &Rpc<v1::PartnerService>::ReadKyc);
   }
   Task<absl::StatusOr<v1::ListAccessesResponse>> ListAccesses(
       CallContext context, v1::ListAccessesRequest request) override {
     return UnaryRpc<v1::ListAccessesResponse>(
-        partner_->async(), context.Within(kTimeout), "PartnerService/ListAccesses",
-        std::move(request), &Rpc<v1::PartnerService>::ListAccesses);
+        partner_->async(), context.Within(kTimeout),
+        "PartnerService/ListAccesses", std::move(request),
+        &Rpc<v1::PartnerService>::ListAccesses);
   }
   Task<absl::StatusOr<v1::RegisterWalletResponse>> RegisterWallet(
       CallContext context, v1::RegisterWalletRequest request) override {
     return UnaryRpc<v1::RegisterWalletResponse>(
-        wallet_->async(), context.Within(kTimeout), "WalletService/RegisterWallet",
-        std::move(request), &Rpc<v1::WalletService>::RegisterWallet);
+        wallet_->async(), context.Within(kTimeout),
+        "WalletService/RegisterWallet", std::move(request),
+        &Rpc<v1::WalletService>::RegisterWallet);
   }
   Task<absl::StatusOr<v1::Wallet>> GetWallet(
       CallContext context, v1::GetWalletRequest request) override {
-    return UnaryRpc<v1::Wallet>(
-        wallet_->async(), context.Within(kTimeout), "WalletService/GetWallet",
-        std::move(request), &Rpc<v1::WalletService>::GetWallet);
+    return UnaryRpc<v1::Wallet>(wallet_->async(), context.Within(kTimeout),
+                                "WalletService/GetWallet", std::move(request),
+                                &Rpc<v1::WalletService>::GetWallet);
   }
   std::unique_ptr<ImageCall> ReadImage(
       CallContext context, const v1::ReadImageRequest& request) override {

@@ -39,18 +39,21 @@ class PartnerBackend {
       async::CallContext context, v1::ListPintsRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::PintStatus>> GetPintStatus(
       async::CallContext context, v1::GetPintStatusRequest request) = 0;
-  virtual async::Task<absl::StatusOr<v1::ListPintTokensResponse>> ListPintTokens(
-      async::CallContext context, v1::ListPintTokensRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::ListPintTokensResponse>>
+  ListPintTokens(async::CallContext context,
+                 v1::ListPintTokensRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::Pint>> RevokePint(
       async::CallContext context, v1::RevokePintRequest request) = 0;
-  virtual async::Task<absl::StatusOr<v1::ListSigningKeysResponse>> ListSigningKeys(
-      async::CallContext context, v1::ListSigningKeysRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::ListSigningKeysResponse>>
+  ListSigningKeys(async::CallContext context,
+                  v1::ListSigningKeysRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::Details>> ReadKyc(
       async::CallContext context, v1::ReadKycRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::ListAccessesResponse>> ListAccesses(
       async::CallContext context, v1::ListAccessesRequest request) = 0;
-  virtual async::Task<absl::StatusOr<v1::RegisterWalletResponse>> RegisterWallet(
-      async::CallContext context, v1::RegisterWalletRequest request) = 0;
+  virtual async::Task<absl::StatusOr<v1::RegisterWalletResponse>>
+  RegisterWallet(async::CallContext context,
+                 v1::RegisterWalletRequest request) = 0;
   virtual async::Task<absl::StatusOr<v1::Wallet>> GetWallet(
       async::CallContext context, v1::GetWalletRequest request) = 0;
   virtual std::unique_ptr<ImageCall> ReadImage(

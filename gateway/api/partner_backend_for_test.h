@@ -108,7 +108,8 @@ class FakePartnerBackend : public PartnerBackend {
     co_return get_wallet;
   }
   std::unique_ptr<ImageCall> ReadImage(
-      async::CallContext context, const v1::ReadImageRequest& request) override {
+      async::CallContext context,
+      const v1::ReadImageRequest& request) override {
     ++calls;
     read_image_context = context;
     read_image_request = request;
@@ -117,16 +118,21 @@ class FakePartnerBackend : public PartnerBackend {
 
   int calls = 0;
   absl::StatusOr<v1::PartnerUser> look_up_user = v1::PartnerUser();
-  absl::StatusOr<v1::ExchangePintResponse> exchange_pint = v1::ExchangePintResponse();
+  absl::StatusOr<v1::ExchangePintResponse> exchange_pint =
+      v1::ExchangePintResponse();
   absl::StatusOr<v1::Pint> get_pint = v1::Pint();
   absl::StatusOr<v1::ListPintsResponse> list_pints = v1::ListPintsResponse();
   absl::StatusOr<v1::PintStatus> get_pint_status = v1::PintStatus();
-  absl::StatusOr<v1::ListPintTokensResponse> list_pint_tokens = v1::ListPintTokensResponse();
+  absl::StatusOr<v1::ListPintTokensResponse> list_pint_tokens =
+      v1::ListPintTokensResponse();
   absl::StatusOr<v1::Pint> revoke_pint = v1::Pint();
-  absl::StatusOr<v1::ListSigningKeysResponse> list_signing_keys = v1::ListSigningKeysResponse();
+  absl::StatusOr<v1::ListSigningKeysResponse> list_signing_keys =
+      v1::ListSigningKeysResponse();
   absl::StatusOr<v1::Details> read_kyc = v1::Details();
-  absl::StatusOr<v1::ListAccessesResponse> list_accesses = v1::ListAccessesResponse();
-  absl::StatusOr<v1::RegisterWalletResponse> register_wallet = v1::RegisterWalletResponse();
+  absl::StatusOr<v1::ListAccessesResponse> list_accesses =
+      v1::ListAccessesResponse();
+  absl::StatusOr<v1::RegisterWalletResponse> register_wallet =
+      v1::RegisterWalletResponse();
   absl::StatusOr<v1::Wallet> get_wallet = v1::Wallet();
   std::vector<v1::ReadImageResponse> image;
   absl::Status image_end;

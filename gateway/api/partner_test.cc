@@ -64,8 +64,9 @@ class PartnerTest : public DispatcherTest {
     return Send(method, target, std::move(headers), body);
   }
   async::ClientResponse Read(const std::string& target) {
-    return Send("GET", target, {{"Authorization", "Bearer k"},
-                                {"x-sumvin-pint-token", PintToken()}});
+    return Send(
+        "GET", target,
+        {{"Authorization", "Bearer k"}, {"x-sumvin-pint-token", PintToken()}});
   }
 
   v1::ApiKey caller_;
@@ -101,8 +102,7 @@ TEST_F(PartnerTest, ErrorsComeInTheOrderOfTheGuide) {
     expect(with_token(with_token(With(caller_), token), token), 401,
            "PINT-401-004");
     // Then what the key is for, then what the token is for.
-    expect(with_token(WithScopes({"lookup"}), other_scope), 403,
-           "SIS-403-001");
+    expect(with_token(WithScopes({"lookup"}), other_scope), 403, "SIS-403-001");
     expect(with_token(WithScopes({"get_kyc"}), other_scope), 403,
            "PINT-403-003");
   }
@@ -169,8 +169,7 @@ TEST_F(PartnerTest, ShowsTheVerification) {
 TEST_F(PartnerTest, PassesTheEnginesRefusalsOn) {
   for (const auto& [reason, status, code] :
        {std::tuple(v1::ERROR_REASON_PINT_TOKEN_INVALID, 401, "PINT-401-004"),
-        std::tuple(v1::ERROR_REASON_PINT_SUBJECT_MISMATCH, 403,
-                   "PINT-403-004"),
+        std::tuple(v1::ERROR_REASON_PINT_SUBJECT_MISMATCH, 403, "PINT-403-004"),
         std::tuple(v1::ERROR_REASON_SRI_NOT_FOUND, 404, "SRI-404-001"),
         std::tuple(v1::ERROR_REASON_APPLICANT_NOT_FOUND, 404, "KYC-404-001"),
         std::tuple(v1::ERROR_REASON_IMAGE_NOT_FOUND, 404, "KYC-404-002"),
@@ -227,8 +226,8 @@ TEST_F(PartnerTest, StreamsAnImage) {
 
 TEST_F(PartnerTest, NothingButImagesIsPassedOn) {
   for (const char* type :
-       {"", "text/html", "image/svg+xml", "image/jpeg; charset=x",
-        "IMAGE/JPEG", "application/octet-stream"}) {
+       {"", "text/html", "image/svg+xml", "image/jpeg; charset=x", "IMAGE/JPEG",
+        "application/octet-stream"}) {
     partner().image = {Start(type, 4), Chunk("<svg")};
     ExpectProblem(Read(kImage), 502, "KYC-502-001", kImage);
   }
@@ -259,8 +258,7 @@ TEST_F(PartnerTest, FindsTheUserBehindAnIdentifier) {
           Send("GET", "/v0/users/" + std::string(sri), WithScopes({scope}));
       EXPECT_EQ(response.status, 200);
       EXPECT_EQ(response.body, expected);
-      EXPECT_EQ(partner().look_up_user_request.sri(),
-                "sr:us:person:safe:0xab");
+      EXPECT_EQ(partner().look_up_user_request.sri(), "sr:us:person:safe:0xab");
     }
   }
   ExpectProblem(Send("GET", "/v0/users/x", WithScopes({"get_pints"})), 403,
@@ -356,16 +354,15 @@ TEST_F(PartnerTest, ShowsPints) {
       R"("issued_at":1,"expires_at":3}])";
 
   const std::string path = "/v0/sis/pint/sr%3Aus%3Apint%3A1";
-  EXPECT_EQ(AsPartner("GET", path).body, R"({"pint":)" +
-                                             std::string(kPintJson) +
-                                             "null}," + kPintLinks + "}");
+  EXPECT_EQ(
+      AsPartner("GET", path).body,
+      R"({"pint":)" + std::string(kPintJson) + "null}," + kPintLinks + "}");
   EXPECT_EQ(partner().get_pint_request.pint_id(), "sr:us:pint:1");
   EXPECT_EQ(AsPartner("GET", path + "?expand=tokens").body,
             R"({"pint":)" + std::string(kPintJson) + token_json + "}," +
                 kPintLinks + "}");
   EXPECT_EQ(partner().list_pint_tokens_request.caller().key_id(), "key_1");
-  ExpectProblem(AsPartner("GET", path + "?expand=x"), 422, "KYC-422-002",
-                path);
+  ExpectProblem(AsPartner("GET", path + "?expand=x"), 422, "KYC-422-002", path);
 
   v1::Pint third = SomePint();
   third.set_version("3");
@@ -415,8 +412,8 @@ TEST_F(PartnerTest, ListsPints) {
   partner().list_pints = v1::ListPintsResponse();
   EXPECT_THAT(AsPartner("GET", "/v0/sis/pint").body,
               HasSubstr(R"({"data":[],"has_more":false,"cursor":null,)"));
-  for (const char* query : {"limit=0", "limit=51", "limit=x", "status=",
-                            "wallet=a&wallet=b"}) {
+  for (const char* query :
+       {"limit=0", "limit=51", "limit=x", "status=", "wallet=a&wallet=b"}) {
     ExpectProblem(AsPartner("GET", "/v0/sis/pint?" + std::string(query)), 422,
                   "KYC-422-002", "/v0/sis/pint");
   }
@@ -522,6 +519,23 @@ TEST_F(PartnerTest, RegistersAWallet) {
                   "/v0/user");
   }
   EXPECT_EQ(partner().calls, calls);
+}
+
+TEST_F(PartnerTest, ShowsTheUsersWalletsWhenAsked) {
+  EXPECT_THAT(Call("GET", "/v0/user/me").body, HasSubstr(R"("wallets":null)"));
+  EXPECT_THAT(Call("GET", "/v0/user/me?expand=onboarding").body,
+              HasSubstr(R"("wallets":null)"));
+  EXPECT_EQ(partner().calls, 0);
+  const std::string path = "/v0/user/me?expand=x&expand=wallets";
+  EXPECT_THAT(Call("GET", path).body, HasSubstr(R"("wallets":[])"));
+  EXPECT_EQ(partner().get_wallet_request.user_id(), "usr_1");
+  partner().get_wallet->set_eoa_address("0xEo");
+  partner().get_wallet->set_safe_address("0xSa");
+  partner().get_wallet->set_chain_id(1329);
+  EXPECT_THAT(Call("GET", path).body,
+              HasSubstr(R"("wallets":[{"type":"eoa","address":"0xEo",)"
+                        R"("chain_id":1329},{"type":"safe","address":"0xSa",)"
+                        R"("chain_id":1329}])"));
 }
 
 TEST_F(PartnerTest, TellsTheUserWhoReadWhat) {

@@ -116,7 +116,8 @@ async::Task<absl::Status> ReadImage(Call& call) {
                       co_await image->Read());
   const std::string_view type =
       first ? TrustedType(first->start().content_type()) : std::string_view();
-  if (type.empty()) co_return base::Error(v1::ERROR_REASON_PROVIDER_UNAVAILABLE);
+  if (type.empty())
+    co_return base::Error(v1::ERROR_REASON_PROVIDER_UNAVAILABLE);
   if (const int64_t size = first->start().content_length(); size > 0) {
     call.response.stream_size = static_cast<uint64_t>(size);
   }

@@ -19,7 +19,7 @@ struct Route {
     kApiKey,  // Authorization: Bearer <key>, with one of the route's scopes.
     kUserOrApiKey,  // x-juno-jwt where there is one, else a key.
     kPartner,       // A key, and a PINT token with the route's PINT scope.
-    kNone,    // Not of the gateway: what is public or signed.
+    kNone,          // Not of the gateway: what is public or signed.
   };
   enum class Body {
     kNone,  // Not read, or by the handler itself.

@@ -31,8 +31,7 @@ absl::StatusOr<v1::RegisterWalletRequest> ReadWallet(const Call& call) {
       safe.exists() && !safe.IsNull()) {
     const std::optional<std::string_view> address = safe.AsString();
     if (!address || address->empty()) {
-      return InvalidBody("/primary_smart_wallet_address",
-                         "must be an address");
+      return InvalidBody("/primary_smart_wallet_address", "must be an address");
     }
     request.set_safe_address(std::string(*address));
   }
@@ -42,6 +41,24 @@ absl::StatusOr<v1::RegisterWalletRequest> ReadWallet(const Call& call) {
     request.set_chain_id(*id);
   }
   return request;
+}
+
+void WriteWallets(const v1::Wallet& wallet, base::JsonWriter* json) {
+  const std::pair<std::string_view, std::string_view> addresses[] = {
+      {"eoa", wallet.eoa_address()}, {"safe", wallet.safe_address()}};
+  json->BeginArray();
+  for (const auto& [type, address] : addresses) {
+    if (address.empty()) continue;
+    json->BeginObject()
+        .Key("type")
+        .String(type)
+        .Key("address")
+        .String(address)
+        .Key("chain_id")
+        .Int(wallet.chain_id())
+        .EndObject();
+  }
+  json->EndArray();
 }
 
 }  // namespace
@@ -78,6 +95,13 @@ async::Task<absl::Status> GetUser(Call& call) {
   CO_ASSIGN_OR_RETURN(
       const v1::User user,
       co_await call.backend.GetUser(call.context, std::move(request)));
+  std::optional<v1::Wallet> wallet;
+  if (HasParameterValue(call.request.query(), "expand", "wallets")) {
+    v1::GetWalletRequest of_user;
+    of_user.set_user_id(call.user_id);
+    CO_ASSIGN_OR_RETURN(wallet, co_await call.backend.partner().GetWallet(
+                                    call.context, std::move(of_user)));
+  }
   base::JsonWriter json(&call.response.body);
   json.BeginObject()
       .Key("_links")
@@ -90,7 +114,13 @@ async::Task<absl::Status> GetUser(Call& call) {
   WriteText("last_names", user.last_names(), &json);
   WriteTime(call, "kyc_verified_at", user.kyc_verified_at_ms(), &json);
   WriteTime(call, "kyc_rejected_at", user.kyc_rejected_at_ms(), &json);
-  json.EndObject().Key("wallets").Null().EndObject();
+  json.EndObject().Key("wallets");
+  if (wallet) {
+    WriteWallets(*wallet, &json);
+  } else {
+    json.Null();
+  }
+  json.EndObject();
   co_return absl::OkStatus();
 }
 

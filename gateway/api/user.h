@@ -6,7 +6,7 @@
 
 namespace kyc::gateway {
 
-// GET /v0/user/me
+// GET /v0/user/me[?expand=wallets]; other values of `expand` are ignored.
 async::Task<absl::Status> GetUser(Call& call);
 
 // POST /v0/user/ {"primary_eoa_address", "chain_id"?,

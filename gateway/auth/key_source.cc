@@ -49,9 +49,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 base::Counter* ReadCounter(std::string_view kind, const char* result) {
-  return base::GetCounter(
-      "kyc_token_keys_reads_total", "Reads of the key sets of tokens.",
-      {{"kind", std::string(kind)}, {"result", result}});
+  return base::GetCounter("kyc_token_keys_reads_total",
+                          "Reads of the key sets of tokens.",
+                          {{"kind", std::string(kind)}, {"result", result}});
 }
 
 }  // namespace

@@ -24,8 +24,9 @@ namespace kyc::gateway {
 // again when it changes (looked at every 2 s). A URL is fetched at start and
 // every 5 minutes; after a failure again in 1 s, 2 s, 4 s … at most 30 s.
 // A function, such as a service's RPC, is called at start and every 30
-// seconds, else likewise. All are read at once on Reload and, once in 10 s at most, when a token
-// names a key that is not in the set. A failure keeps the set there is.
+// seconds, else likewise. All are read at once on Reload and, once in 10 s at
+// most, when a token names a key that is not in the set. A failure keeps the
+// set there is.
 //
 // Thread-safe, but for Start.
 class KeySource {

@@ -24,8 +24,8 @@ const TestKey& Rsa() {
 }
 
 const KeySet& Keys() {
-  static const KeySet& keys = *new KeySet(
-      KeySet::Parse(JwksOf({Signer().Jwk(), Rsa().Jwk()})).value());
+  static const KeySet& keys =
+      *new KeySet(KeySet::Parse(JwksOf({Signer().Jwk(), Rsa().Jwk()})).value());
   return keys;
 }
 
@@ -34,7 +34,8 @@ const KeySet& Keys() {
 std::string Claims(std::string_view name = "", std::string_view json = "") {
   const std::pair<std::string_view, std::string> members[] = {
       {"iss", R"("https://sis.example")"},
-      {"sub", R"("sr:us:person:safe:0x5FbDB2315678afecb367f032d93F642f64180aa3")"},
+      {"sub",
+       R"("sr:us:person:safe:0x5FbDB2315678afecb367f032d93F642f64180aa3")"},
       {"aud", R"("partner.example")"},
       {"jti", R"("tok_1")"},
       {"iat", std::to_string(kNow)},
@@ -53,10 +54,9 @@ std::string Claims(std::string_view name = "", std::string_view json = "") {
   return claims + "}";
 }
 
-absl::StatusOr<v1::PintGrant> Verify(std::string_view token,
-                                     std::string_view audience =
-                                         "partner.example",
-                                     int64_t now_ms = kNow * 1000) {
+absl::StatusOr<v1::PintGrant> Verify(
+    std::string_view token, std::string_view audience = "partner.example",
+    int64_t now_ms = kNow * 1000) {
   static const PintVerifier& verifier =
       *new PintVerifier("https://sis.example");
   return verifier.Verify(token, Keys(), audience, now_ms);
@@ -80,11 +80,11 @@ TEST(PintVerifierTest, TakesEs256Alone) {
   // A good signature of a key in the set, and yet not how these are signed.
   EXPECT_FALSE(Verify(Rsa().Token(Claims())).ok());
   for (const char* algorithm : {"none", "HS256", "RS256", "ES384", "es256"}) {
-    EXPECT_FALSE(Verify(Signer().TokenWith("{\"alg\":\"" +
-                                               std::string(algorithm) +
-                                               "\",\"kid\":\"sis-1\"}",
-                                           Claims()))
-                     .ok())
+    EXPECT_FALSE(
+        Verify(Signer().TokenWith("{\"alg\":\"" + std::string(algorithm) +
+                                      "\",\"kid\":\"sis-1\"}",
+                                  Claims()))
+            .ok())
         << algorithm;
   }
   const TestKey stranger(TestKey::Type::kP256, "sis-1");
@@ -123,8 +123,8 @@ TEST(PintVerifierTest, IsForItsCallerAlone) {
 }
 
 TEST(PintVerifierTest, EveryClaimIsThereAndOfItsType) {
-  for (const char* name : {"iss", "sub", "aud", "jti", "wallet", "scopes",
-                           "pint_uri", "exp"}) {
+  for (const char* name :
+       {"iss", "sub", "aud", "jti", "wallet", "scopes", "pint_uri", "exp"}) {
     for (const char* json : {"", "null", "7", "{}", "\"\"", "\"a\\u0000b\""}) {
       EXPECT_FALSE(Verify(Signer().Token(Claims(name, json))).ok())
           << name << "=" << json;

@@ -28,6 +28,25 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
+std::string_view TakePair(std::string_view* query) {
+  const size_t end = query->find('&');
+  const std::string_view pair = query->substr(0, end);
+  *query = end == std::string_view::npos ? std::string_view()
+                                         : query->substr(end + 1);
+  return pair;
+}
+
+std::optional<std::string> KeyOf(std::string_view pair) {
+  return PercentDecode(pair.substr(0, pair.find('=')), /*plus_is_space=*/true);
+}
+
+// Nothing for what is not percent-encoded text.
+std::optional<std::string> ValueOf(std::string_view pair) {
+  const size_t equals = pair.find('=');
+  if (equals == std::string_view::npos) return std::string();
+  return PercentDecode(pair.substr(equals + 1), /*plus_is_space=*/true);
+}
+
 }  // namespace
 
 absl::Status InvalidParameter(std::string_view name, std::string_view detail) {
@@ -42,21 +61,22 @@ absl::StatusOr<std::optional<std::string>> QueryParameter(
     std::string_view query, std::string_view name) {
   std::optional<std::string> found;
   while (!query.empty()) {
-    const size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    query = end == std::string_view::npos ? std::string_view()
-                                          : query.substr(end + 1);
-    const size_t equals = pair.find('=');
-    const std::optional<std::string> key =
-        PercentDecode(pair.substr(0, equals), /*plus_is_space=*/true);
-    if (key != name) continue;
+    const std::string_view pair = TakePair(&query);
+    if (KeyOf(pair) != name) continue;
     if (found) return InvalidParameter(name, "must be given once");
-    found = equals == std::string_view::npos
-                ? std::string()
-                : PercentDecode(pair.substr(equals + 1), true);
+    found = ValueOf(pair);
     if (!found) return InvalidParameter(name, "is not percent-encoded text");
   }
   return found;
+}
+
+bool HasParameterValue(std::string_view query, std::string_view name,
+                       std::string_view value) {
+  while (!query.empty()) {
+    const std::string_view pair = TakePair(&query);
+    if (KeyOf(pair) == name && ValueOf(pair) == value) return true;
+  }
+  return false;
 }
 
 absl::StatusOr<bool> BoolParameter(std::string_view query,

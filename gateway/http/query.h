@@ -17,8 +17,13 @@ namespace kyc::gateway {
 absl::StatusOr<std::optional<std::string>> QueryParameter(
     std::string_view query, std::string_view name);
 
-// As above for a parameter that is "true" or "false"; absent is false, and
-// anything else is KYC-422-002.
+// Whether a parameter that may be repeated is given with that value among
+// others.
+bool HasParameterValue(std::string_view query, std::string_view name,
+                       std::string_view value);
+
+// As QueryParameter for a parameter that is "true" or "false"; absent is false,
+// and anything else is KYC-422-002.
 absl::StatusOr<bool> BoolParameter(std::string_view query,
                                    std::string_view name);
 

@@ -56,6 +56,15 @@ TEST(QueryTest, KnowsJson) {
   EXPECT_FALSE(IsJsonMediaType("text/plain; application/json"));
 }
 
+TEST(QueryTest, FindsAValueAmongSeveral) {
+  EXPECT_TRUE(HasParameterValue("expand=a&expand=%62", "expand", "b"));
+  EXPECT_TRUE(HasParameterValue("x=1&expand=b", "expand", "b"));
+  for (const char* query : {"", "expand", "expand=", "expand=ab", "x=b",
+                            "expand=%", "expand=b%00"}) {
+    EXPECT_FALSE(HasParameterValue(query, "expand", "b")) << query;
+  }
+}
+
 TEST(QueryTest, ReadsNumbersWithinTheirLimits) {
   EXPECT_EQ(IntParameter("limit=20", "limit", 1, 50).value(), 20);
   EXPECT_EQ(IntParameter("limit=1", "limit", 1, 50).value(), 1);

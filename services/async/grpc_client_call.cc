@@ -11,7 +11,7 @@ constexpr std::chrono::minutes kLongestCall(5);
 }  // namespace
 
 ClientCallCore::ClientCallCore(const CallContext& context,
-                                   std::string_view method)
+                               std::string_view method)
     : method_(method),
       begin_(std::chrono::steady_clock::now()),
       loop_(Loop::Current()),

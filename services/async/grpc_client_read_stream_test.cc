@@ -39,13 +39,12 @@ class KycService final : public v1::KycService::CallbackService {
   grpc::ServerWriteReactor<Message>* WatchStatus(
       grpc::CallbackServerContext* rpc,
       const v1::WatchStatusRequest* request) override {
-    return RunServerStream<Message>(
-        rpc, loop_, registry_, kMethod,
-        [this, user = request->user_ids(0)](CallContext context,
-                                          Writer& writer) {
-          asked_for = user;
-          return handler(context, writer);
-        });
+    return RunServerStream<Message>(rpc, loop_, registry_, kMethod,
+                                    [this, user = request->user_ids(0)](
+                                        CallContext context, Writer& writer) {
+                                      asked_for = user;
+                                      return handler(context, writer);
+                                    });
   }
 
   Handler handler;
@@ -168,10 +167,10 @@ TEST_F(ClientReadStreamTest, EveryMessageArrivesInOrder) {
   EXPECT_EQ(service_.asked_for, "usr_1");
   EXPECT_EQ(seen.trace.trace_id(), sent.trace.trace_id());
   EXPECT_LT(std::chrono::abs(seen.deadline - sent.deadline), milliseconds(500));
-  EXPECT_NE(base::RenderMetrics().find(
-                "kyc_rpc_client_requests_total{code=\"OK\","
-                "method=\"KycService/WatchStatus\"}"),
-            std::string::npos);
+  EXPECT_NE(
+      base::RenderMetrics().find("kyc_rpc_client_requests_total{code=\"OK\","
+                                 "method=\"KycService/WatchStatus\"}"),
+      std::string::npos);
 }
 
 TEST_F(ClientReadStreamTest, TheServersErrorComesAfterItsMessages) {
@@ -188,7 +187,8 @@ TEST_F(ClientReadStreamTest, TheServersErrorComesAfterItsMessages) {
       const auto stream = Open(In(seconds(10)));
       for (int i = 1; i <= messages; ++i) {
         const auto message = co_await stream->Read();
-        EXPECT_TRUE(message.ok() && *message && (*message)->version() == uint64_t(i));
+        EXPECT_TRUE(message.ok() && *message &&
+                    (*message)->version() == uint64_t(i));
       }
       for (int i = 0; i < 2; ++i) {
         const absl::Status end = (co_await stream->Read()).status();

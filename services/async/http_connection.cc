@@ -344,8 +344,7 @@ Task<bool> HttpConnection::SendStream(ServerResponse& response, bool chunked) {
     flushed = co_await Flush();
   }
   streaming_ = false;
-  co_return whole && flushed &&
-      (!response.stream_size || stream_sent_ == size);
+  co_return whole&& flushed && (!response.stream_size || stream_sent_ == size);
 }
 
 Task<absl::StatusOr<std::string>> HttpConnection::NextPiece(
@@ -425,8 +424,7 @@ Task<absl::StatusOr<std::string>> HttpConnection::ReadBody(size_t max_bytes) {
   max_bytes = std::min(max_bytes, std::numeric_limits<size_t>::max() - 1);
   std::string body;
   // Most of what is announced also comes, but memory is given for what came.
-  body.reserve(
-      std::min<uint64_t>(head_.content_length.value_or(0), kHeadRoom));
+  body.reserve(std::min<uint64_t>(head_.content_length.value_or(0), kHeadRoom));
   size_t before = 0;
   do {
     before = body.size();

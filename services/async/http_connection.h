@@ -38,7 +38,7 @@ struct HttpServerState {
   const HttpErrorRenderer render_error;
 
   std::atomic<bool> draining{false};
-  std::atomic<int> open{0};             // Connections.
+  std::atomic<int> open{0};            // Connections.
   std::atomic<size_t> body_memory{0};  // See max_body_memory.
   base::Gauge* const open_gauge;
   base::Counter* const opened;

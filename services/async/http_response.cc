@@ -131,8 +131,7 @@ bool IsStreamed(const ServerResponse& response,
          !framing.without_body;
 }
 
-bool IsChunked(const ServerResponse& response,
-               const ResponseFraming& framing) {
+bool IsChunked(const ServerResponse& response, const ResponseFraming& framing) {
   return response.stream != nullptr && MayHaveBody(response) &&
          !response.stream_size && framing.request_version >= 11;
 }

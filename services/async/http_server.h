@@ -53,10 +53,11 @@ class ServerRequest {
 
   // The whole body. RESOURCE_EXHAUSTED (ERROR_REASON_BODY_TOO_LARGE) over
   // `max_bytes`, UNAVAILABLE (ERROR_REASON_UNAVAILABLE) while the bodies of
-  // all requests together take all they may, DEADLINE_EXCEEDED (ERROR_REASON_REQUEST_TIMEOUT) when the
-  // client is too slow, INVALID_ARGUMENT (ERROR_REASON_BAD_REQUEST) when it
-  // is broken; return these as they are. A body the handler does not read is
-  // drained up to a bound, then the connection closes.
+  // all requests together take all they may, DEADLINE_EXCEEDED
+  // (ERROR_REASON_REQUEST_TIMEOUT) when the client is too slow,
+  // INVALID_ARGUMENT (ERROR_REASON_BAD_REQUEST) when it is broken; return these
+  // as they are. A body the handler does not read is drained up to a bound,
+  // then the connection closes.
   virtual Task<absl::StatusOr<std::string>> ReadBody(size_t max_bytes) = 0;
   // The next piece, at most `max_bytes`; empty at the end. Same errors but
   // for the size.
@@ -116,7 +117,7 @@ struct HttpServerOptions {
   // Without any progress; as a whole a body may take this much longer than
   // it does at 1 KiB/s.
   std::chrono::seconds body_timeout{30};
-  std::chrono::seconds idle_timeout{75};   // Between requests.
+  std::chrono::seconds idle_timeout{75};  // Between requests.
   // Without any progress; as a whole a streamed body may wait for its client
   // this much longer than it takes at 1 KiB/s.
   std::chrono::seconds write_timeout{30};

@@ -16,6 +16,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -27,6 +28,8 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 BIN = os.path.join(os.environ.get("KYC_BIN", os.path.join(ROOT, "bazel-bin")))
+
+PARTNER_ISSUER = "https://sis.example.test"
 
 BINARIES = {
     "provider": "deploy/sandbox/sumsub_sandbox",
@@ -75,7 +78,10 @@ def wait_until(condition, timeout=20, every=0.05, what="condition"):
 
 
 def request(port, method, path, headers=None, body=None, timeout=20):
-    """One HTTP exchange: (status, headers by lower-case name, body)."""
+    """One HTTP exchange: (status, headers by lower-case name, body).
+
+    The body is parsed JSON, bytes for images, or else text.
+    """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, body=body, headers=headers or {})
@@ -84,6 +90,8 @@ def request(port, method, path, headers=None, body=None, timeout=20):
         fields = {k.lower(): v for k, v in response.getheaders()}
         if "json" in fields.get("content-type", "") and text:
             return response.status, fields, json.loads(text)
+        if fields.get("content-type", "").startswith("image/"):
+            return response.status, fields, text
         return response.status, fields, text.decode("utf-8", "replace")
     finally:
         connection.close()
@@ -128,6 +136,91 @@ class User:
         )
 
 
+class Wallet:
+    """A user's account and Safe; signs as kycctl does."""
+
+    def __init__(self, user, safe=True, register=True, tenant=None):
+        self.user = user
+        self.tenant = tenant
+        self.key_file = user.stack.path(f"wallet-{secrets.token_hex(6)}.key")
+        self.eoa = user.stack.kycctl(
+            "pint", "keygen", "--key_file=" + self.key_file
+        ).strip()
+        self.safe = "0x" + secrets.token_hex(20) if safe else None
+        if register:
+            status, _, answer = self.register()
+            assert status == 201, answer
+
+    @property
+    def address(self):
+        return self.safe or self.eoa
+
+    def register(self):
+        body = {"primary_eoa_address": self.eoa, "chain_id": 1329}
+        if self.safe:
+            body["primary_smart_wallet_address"] = self.safe
+        headers = {"x-juno-orgid": self.tenant} if self.tenant else {}
+        return self.user.post("/v0/user/", body, headers=headers)
+
+    def sign(self, audience, **options):
+        """The body that exchanges a new PINT."""
+        options.setdefault("wallet", self.address)
+        return json.loads(self.user.stack.kycctl(
+            "pint", "sign", "--key_file=" + self.key_file,
+            "--audience=" + audience,
+            *(f"--{name}={value}" for name, value in options.items()),
+        ))
+
+
+class Partner:
+    """An organisation with an API key."""
+
+    SCOPES = "get_kyc,lookup,token_exchange,get_pints"
+
+    def __init__(self, stack, org=None, audience=None, scopes=SCOPES,
+                 env="live"):
+        self.stack = stack
+        self.org = org or "org-" + secrets.token_hex(4)
+        self.audience = audience or self.org + ".example"
+        self.key_id, self.key = self.new_key(scopes, env)
+
+    def new_key(self, scopes, env="live"):
+        """(id, text) of another key of the organisation."""
+        key = json.loads(self.stack.kycctl(
+            "keys", "create", "--kyc_address=" + self.stack.address("kyc"),
+            "--org=" + self.org, "--env=" + env, "--name=test",
+            "--scopes=" + scopes, "--audience=" + self.audience, "--json",
+        ))
+        return key["id"], key["key"]
+
+    def call(self, method, path, token=None, body=None, key=None, timeout=20,
+             headers=None):
+        fields = {"authorization": "Bearer " + (key or self.key)}
+        if token is not None:
+            fields["x-sumvin-pint-token"] = token
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            fields["content-type"] = "application/json"
+        fields.update(headers or {})
+        return request(
+            self.stack.port("gateway"), method, path, fields, body, timeout
+        )
+
+    def get(self, path, token=None, **kwargs):
+        return self.call("GET", path, token, **kwargs)
+
+    def exchange(self, body):
+        return self.call("POST", "/v0/sis/token/pint", body=body)
+
+    def consent(self, wallet, **options):
+        """The answer to the exchange of a new PINT of the wallet."""
+        status, _, answer = self.exchange(
+            wallet.sign(self.audience, **options)
+        )
+        assert status == 200, answer
+        return answer
+
+
 class Stack:
     """Processes on ports of their own; see the module's text."""
 
@@ -160,6 +253,7 @@ class Stack:
             check=True,
             capture_output=True,
         )
+        self.new_signing_key("partner_key.pem")
         os.mkdir(self.path("redis"))
         if start:
             try:
@@ -167,6 +261,19 @@ class Stack:
             except BaseException:
                 self.stop()
                 raise
+
+    def new_signing_key(self, name):
+        subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-out", self.path(name)],
+            check=True, capture_output=True,
+        )
+
+    def kycctl(self, *args):
+        return subprocess.run(
+            [binary("kycctl"), *args], check=True, capture_output=True,
+            text=True,
+        ).stdout
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -219,6 +326,8 @@ class Stack:
                 "--sumsub_document_only_level=document-only",
                 "--provider_timeout=2s",
                 "--support_address=help@example.test",
+                "--partner_signing_key_file=" + self.path("partner_key.pem"),
+                "--partner_issuer=" + PARTNER_ISSUER,
             ],
             "webhook": [
                 binary("webhook"),
@@ -237,6 +346,8 @@ class Stack:
                 "--user_jwks=" + self.path("jwks.json"),
                 "--rate_limit_user=0",
                 "--rate_limit_address=0",
+                "--rate_limit_key=0",
+                "--partner_issuer=" + PARTNER_ISSUER,
             ],
         }
         return commands[name] + self.flags.get(name, [])
@@ -330,8 +441,12 @@ class Stack:
         text = b64(json.dumps(head).encode()) + "." + b64(
             json.dumps(claims).encode()
         )
+        return text + "." + b64(self.sign_text(text, "user_key.pem"))
+
+    def sign_text(self, text, key_name):
+        """An ES256 signature in JWS form."""
         der = subprocess.run(
-            ["openssl", "dgst", "-sha256", "-sign", self.path("user_key.pem")],
+            ["openssl", "dgst", "-sha256", "-sign", self.path(key_name)],
             input=text.encode(), check=True, capture_output=True,
         ).stdout
         # SEQUENCE of two INTEGERs: r and s, each 32 bytes in a token.
@@ -341,10 +456,26 @@ class Stack:
             value = int.from_bytes(der[at + 2 : at + 2 + size], "big")
             numbers.append(value.to_bytes(32, "big"))
             at += 2 + size
-        return text + "." + b64(b"".join(numbers))
+        return b"".join(numbers)
 
     def user(self, sub=None):
         return User(self, sub or f"usr_{next(self._subs)}_{secrets.token_hex(3)}")
+
+    def partner(self, **options):
+        return Partner(self, **options)
+
+    def rpcs(self, process="kyc"):
+        """How many RPCs a process has answered, by method."""
+        text = request(self.port(process + "_admin"), "GET", "/metrics")[2]
+        counts = {}
+        for line in text.splitlines():
+            found = re.match(
+                r'kyc_rpc_server_requests_total\{.*method="([^"]+)".*\} (\d+)',
+                line,
+            )
+            if found:
+                counts[found[1]] = counts.get(found[1], 0) + int(found[2])
+        return counts
 
     def sandbox(self, path, body=None):
         """The provider's control surface."""

@@ -17,7 +17,7 @@ import secrets
 import time
 import unittest
 
-from stack import Stack, event, request, wait_until
+from stack import Stack, Wallet, event, request, wait_until
 
 SERVICES = ("kyc", "webhook", "gateway")
 BOUNDARY = "canary-boundary"
@@ -87,6 +87,7 @@ class Canary(unittest.TestCase):
                 with open(cls.stack.path(name), encoding="utf-8") as file:
                     cls.secrets[name] = file.read().strip()
             cls.approve_with_documents()
+            cls.read_by_a_partner()
             cls.reject_by_webhook()
             cls.make_noise()
             cls.wait_until_applied()
@@ -185,6 +186,54 @@ class Canary(unittest.TestCase):
         user.get("/v0/kyc/documents/required")
         user.get("/v0/kyc/status?refresh=true")
         user.get("/v0/user/me")
+
+    @classmethod
+    def read_by_a_partner(cls):
+        user = cls.approved
+        wallet = Wallet(user)
+        partner = cls.stack.partner()
+        body = wallet.sign(partner.audience)
+        status, _, exchanged = partner.exchange(body)
+        assert status == 200, exchanged
+        token = exchanged["token"]
+        cls.secrets["api key"] = partner.key
+        cls.secrets["PINT token"] = token
+        cls.secrets["PINT token's signature"] = token.split(".")[2]
+        cls.secrets["wallet's key"] = open(
+            wallet.key_file, encoding="utf-8"
+        ).read().strip().removeprefix("0x")
+        # The user's signature opens the exchange to whoever has it and a key.
+        cls.secrets["PINT signature"] = body["signature"][2:]
+        path = f"/v0/users/{user.sub}/kyc"
+        status, _, kyc = partner.get(path, token)
+        assert status == 200, kyc
+        assert BIRTH_DATE in strings(kyc)
+        images = [one for document in kyc["documents"]
+                  for one in document["image_ids"]]
+        contents = [partner.get(f"{path}/document/{one}", token)
+                    for one in images]
+        assert any(
+            status == 200 and DOCUMENT.encode() in content
+            for status, _, content in contents
+        ), contents
+        # What goes wrong tells no more.
+        partner.get(path, token + NOISE["token"])
+        partner.get(path, token, key=NOISE["token"])
+        partner.get(f"{path}/document/{NOISE['path']}", token)
+        partner.exchange({**body, "signature": "0x" + NOISE["body"]})
+        partner.exchange({**body, "audience": NOISE["body"]})
+        cls.stack.fault("garbage")
+        try:
+            for one in images:
+                partner.get(f"{path}/document/{one}", token)
+        finally:
+            cls.stack.fault("none")
+        user.get("/v0/user/me/kyc/access-log")
+        pint = exchanged["id"].replace(":", "%3A")
+        assert user.call("DELETE", "/v0/pint/" + pint)[0] == 200
+        assert partner.get(path, token)[0] == 401
+        with open(cls.stack.path("partner_key.pem"), encoding="utf-8") as file:
+            cls.secrets["signing key"] = file.read().splitlines()[1]
 
     @classmethod
     def reject_by_webhook(cls):
@@ -387,7 +436,8 @@ class Canary(unittest.TestCase):
         given = {
             self.stack.path(name)
             for name in ("app_token", "secret_key", "webhook_secret",
-                         "user_key.pem", "provider.json", "provider.log")
+                         "user_key.pem", "partner_key.pem", "provider.json",
+                         "provider.log")
         }
         in_redis = set(PLACES)
         searched = 0
@@ -395,7 +445,9 @@ class Canary(unittest.TestCase):
             for name in names:
                 path = os.path.join(folder, name)
                 self.assertNotRegex(name, r"^core(\.\d+)?$")
-                if path in given or not os.path.isfile(path):
+                if path in given or name.endswith(".key"):
+                    continue
+                if not os.path.isfile(path):
                     continue
                 with open(path, encoding="latin-1") as file:
                     text = file.read()

@@ -6,10 +6,11 @@ import re
 import secrets
 import subprocess
 import unittest
+import urllib.parse
 
 import jsonschema
 
-from stack import Stack, binary, request
+from stack import Stack, Wallet, binary, request
 from test_documents import FORM, form, jpeg
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
@@ -43,7 +44,7 @@ class OpenApi(unittest.TestCase):
         components["schemas"] = closed(components["schemas"])
         cls.components = components
         cls.key = cls.new_key("manage_features,manage_keys,manage_webhooks")
-        cls.weak_key = cls.new_key("get_kyc")
+        cls.weak_key = cls.new_key("get_details")
         cls.operations = {
             operation["operationId"]: (method, path, operation)
             for path, item in cls.document["paths"].items()
@@ -98,22 +99,31 @@ class OpenApi(unittest.TestCase):
             return
         kind = headers["content-type"].split(";")[0]
         self.assertIn(kind, content)
+        if kind.startswith("image/"):
+            self.assertIsInstance(body, bytes)
+            return
         self.check_schema(content[kind]["schema"], body)
         if kind == "application/problem+json":
             self.assertIn(body["error_code"], response["x-error-codes"])
 
-    def call(self, operation_id, expected, user=None, key=None, headers=None,
-             body=None, query="", **params):
+    def call(self, operation_id, expected, user=None, key=None, token=None,
+             headers=None, body=None, query="", **params):
         """Calls one operation, as a user, with a key, or as nobody."""
         self.called.add(operation_id)
         method, path, operation = self.operations[operation_id]
         params["key"] = params.pop("key_id", None)  # Not the caller's key.
-        path = re.sub(r"\{(\w+)\}", lambda m: params[m[1]], path) + query
+        path = re.sub(
+            r"\{(\w+)\}",
+            lambda m: params[m[1]] if m[1] == "path"
+            else urllib.parse.quote(params[m[1]], safe=""), path,
+        ) + query
         fields = dict(headers or {})
         if user:
             fields["x-juno-jwt"] = user.token
         if key:
             fields["authorization"] = "Bearer " + key
+        if token:
+            fields["x-sumvin-pint-token"] = token
         if isinstance(body, dict):
             # What is sent with success is as described, too.
             media = operation["requestBody"]["content"]["application/json"]
@@ -141,6 +151,7 @@ class OpenApi(unittest.TestCase):
         self.features()
         self.keys()
         self.webhooks_out()
+        self.partners()
         self.call("getOpenApi", 200)
         self.call("getDocs", 200)
         self.assertEqual(self.called, set(self.operations))
@@ -353,9 +364,90 @@ class OpenApi(unittest.TestCase):
         self.call("listWebhooks", 404, **{**at, "org": "other"})
         self.call("createWebhook", 404, body=body, **{**at, "env": "other"})
 
+    def partners(self):
+        user = self.applicant()
+        self.upload(user)
+        user.play_sdk("approve", level="document-only")
+        user.wait_for("approved")
+        wallet = Wallet(user, register=False)
+        form_ = {"primary_eoa_address": wallet.eoa, "chain_id": 1329,
+                 "primary_smart_wallet_address": wallet.safe}
+        self.call("registerUser", 201, user, body=form_)
+        self.call("registerUser", 208, user, body=form_)
+        self.call("registerUser", 409, self.stack.user(), body=form_)
+        self.call("registerUser", 422, user, body={"chain_id": 1})
+        self.call("registerUser", 415, user, body=b"x")
+        self.call("registerUser", 413, user, body={"x": "x" * 5000})
+        self.call("getUser", 200, user, query="?expand=wallets")
+
+        partner = self.stack.partner()
+        key = {"key": partner.key}
+        signed = wallet.sign(partner.audience)
+        exchanged = self.call("exchangePint", 200, body=signed, **key)[2]
+        self.call("exchangePint", 400, body={}, **key)
+        self.call("exchangePint", 400, body={**signed, "audience": "x"}, **key)
+        changed = {**signed, "pint": {**signed["pint"], "nonce": 1}}
+        self.call("exchangePint", 401, body=changed, **key)
+        self.call("exchangePint", 403, body=wallet.sign(
+            partner.audience, scopes="sr:us:pint:identity:x"), **key)
+        changed = {**signed, "pint": {**signed["pint"], "statement": ""}}
+        self.call("exchangePint", 409, body=changed, **key)
+        self.call("exchangePint", 410, body=wallet.sign(
+            partner.audience, expires_at=1), **key)
+        self.call("exchangePint", 415, body=b"x", **key)
+        self.call("exchangePint", 413, body={"x": "x" * 70_000}, **key)
+        self.call("exchangePint", 422, body=b"\xff", headers={
+            "content-type": "application/json"}, **key)
+        self.call("getSigningKeys", 200)
+
+        pint = {"pint_id": exchanged["id"], **key}
+        none = {"pint_id": "sr:us:pint:0", **key}
+        iso = {"x-timestamp-format": "iso8601"}
+        self.call("listPints", 200, **key)
+        self.call("listPints", 200, headers=iso, query="?status=active", **key)
+        self.call("listPints", 422, query="?limit=0", **key)
+        self.call("getPint", 200, **pint)
+        self.call("getPint", 200, query="?expand=tokens", **pint)
+        self.call("getPint", 422, query="?expand=x", **pint)
+        self.call("getPintStatus", 200, **pint)
+        self.call("listPintTokens", 200, **pint)
+        self.call("listPintTokens", 200, user, pint_id=exchanged["id"])
+        for name in ("getPint", "getPintStatus", "listPintTokens"):
+            self.call(name, 404, **none)
+
+        self.call("lookUpUser", 200, sri=exchanged["sri"], **key)
+        self.call("lookUpUser", 400, sri="x", **key)
+        self.call("lookUpUser", 404,
+                  sri="sr:us:person:safe:0x" + "1" * 40, **key)
+
+        read = {"user_id": user.sub, "token": exchanged["token"], **key}
+        kyc = self.call("readKyc", 200, **read)[2]
+        self.call("readKyc", 200, headers=iso, **read)
+        self.call("readKyc", 403, **{**read, "user_id": "usr_other"})
+        image = next(one["image_ids"][0] for one in kyc["documents"]
+                     if one["image_ids"])
+        self.call("readImage", 200, image_id=image, **read)
+        self.call("readImage", 404, image_id="1", **read)
+        self.stack.fault("down")
+        self.call("readImage", 502, image_id=image, **read)
+        self.stack.fault("none")
+        fresh = self.stack.user()
+        token = partner.consent(Wallet(fresh))["token"]
+        self.call("readKyc", 404, user_id=fresh.sub, token=token, **key)
+
+        self.call("getAccessLog", 200, user)
+        self.call("getAccessLog", 200, user, query="?limit=1", headers=iso)
+        self.call("getAccessLog", 422, user, query="?limit=0")
+        self.call("revokePint", 404, user, pint_id="sr:us:pint:0")
+        self.call("revokePint", 200, user, pint_id=exchanged["id"])
+        self.call("getPintStatus", 200, **pint)
+        self.call("readKyc", 401, **read)
+        self.call("readImage", 401, image_id=image, **read)
+
     def test_nobody_gets_in(self):
         params = {"org": "acme", "env": "live", "feature": "kyc",
-                  "key_id": "k", "path": "x", "webhook": "w",
+                  "key_id": "k", "path": "x", "pint_id": "p", "sri": "s",
+                  "user_id": "u", "image_id": "i", "webhook": "w",
                   "delivery": "d"}
         for name, (method, _, operation) in self.operations.items():
             security = operation.get("security", self.document["security"])
@@ -367,7 +459,8 @@ class OpenApi(unittest.TestCase):
                     "x-juno-jwt": "a.b.c", "authorization": "Bearer x",
                     "x-payload-digest": "00",
                 }, **params)
-                if "apiKey" in security[0]:
+                if operation["responses"].get("403", {}).get(
+                        "$ref", "").endswith("InsufficientScope"):
                     self.call(name, 403, headers={
                         "authorization": "Bearer " + self.weak_key}, **params)
 
