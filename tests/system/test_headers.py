@@ -38,8 +38,12 @@ class Headers(unittest.TestCase):
         for path, item in self.paths.items():
             for method in ("get", "post", "put", "delete", "patch", "options"):
                 with self.subTest(f"{method} {path}"):
-                    _, headers, _ = self.send(method.upper(), path)
-                    self.assertEqual(headers["cache-control"], "no-store")
+                    status, headers, _ = self.send(method.upper(), path)
+                    public = status == 200 and path.endswith("/jwks.json")
+                    self.assertEqual(
+                        headers["cache-control"],
+                        "public, max-age=300" if public else "no-store",
+                    )
                     self.assertEqual(
                         headers["x-content-type-options"], "nosniff"
                     )
