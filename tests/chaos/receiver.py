@@ -26,7 +26,11 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
+                size = int(self.headers["content-length"])
+                body = self.rfile.read(size)
+                if len(body) < size:  # The sender was killed.
+                    self.close_connection = True
+                    return
                 receiver._take(self.headers, body)
                 # Long enough for a sender to be killed before it hears.
                 time.sleep(0.02)
