@@ -41,6 +41,10 @@ class Batcher {
 
   struct Options {
     size_t max_batch = 256;
+    // What the items of a batch may weigh together, where `weigh` is set; an
+    // item that is heavier goes alone.
+    std::function<size_t(const Item&)> weigh;
+    size_t max_weight = 0;
     size_t max_in_flight = 1;
     // A batch that is out for longer than this no longer counts as in flight,
     // so that it holds up nobody behind it …
@@ -96,6 +100,8 @@ class Batcher {
   void Finish(Request& request, absl::StatusOr<Result> result);
   // Sends what may be sent.
   void Pump();
+  // How many of those waiting make up the next batch.
+  size_t NextSize() const;
   bool MaySend(TimePoint now) const;
   Task<void> Run(typename std::list<Batch>::iterator batch,
                  std::vector<Item> items);
@@ -173,7 +179,7 @@ void Batcher<Item, Result>::Pump() {
   while (!queue_.empty() && MaySend(now)) {
     const auto batch = out_.emplace(out_.end());
     batch->stalls_at = now + options_.stall_after;
-    const size_t size = std::min(queue_.size(), options_.max_batch);
+    const size_t size = NextSize();
     std::vector<Item> items;
     items.reserve(size);
     batch->requests.reserve(size);
@@ -189,6 +195,20 @@ void Batcher<Item, Result>::Pump() {
     WatchFrom(batch->stalls_at);
     loop_.Spawn(Run(batch, std::move(items)));
   }
+}
+
+template <typename Item, typename Result>
+size_t Batcher<Item, Result>::NextSize() const {
+  const size_t most = std::min(queue_.size(), options_.max_batch);
+  if (!options_.weigh) return most;
+  size_t size = 0;
+  size_t weight = 0;
+  for (const Request* request : queue_) {
+    weight += options_.weigh(request->item);
+    if (size == most || (size > 0 && weight > options_.max_weight)) break;
+    ++size;
+  }
+  return size;
 }
 
 template <typename Item, typename Result>

@@ -150,6 +150,32 @@ TEST_F(BatcherTest, BatchesAreBounded) {
   });
 }
 
+TEST_F(BatcherTest, BatchesAreBoundedByWeight) {
+  IntBatcher::Options options;
+  options.weigh = [](const int& item) { return static_cast<size_t>(item); };
+  options.max_weight = 10;
+  options.stall_after = seconds(100);
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    std::deque<Caller> callers;
+    for (const int item : {1, 4, 6, 1, 25, 3}) {
+      callers.emplace_back(loop_, batcher, item);
+    }
+    for (size_t i = 0; i < 5; ++i) {
+      while (server_.batches.size() <= i) co_await Sleep(milliseconds(1));
+      server_.batches[i].gate.Resume();
+    }
+    for (Caller& caller : callers) {
+      if (!caller.result.ok()) co_await caller.done.Wait();
+    }
+    const std::vector<std::vector<int>> expected = {
+        {1}, {4, 6}, {1}, {25}, {3}};
+    for (size_t i = 0; i < server_.batches.size(); ++i) {
+      EXPECT_EQ(server_.batches[i].items, expected[i]);
+    }
+  });
+}
+
 TEST_F(BatcherTest, AStuckBatchHoldsUpNobodyButItsOwn) {
   IntBatcher::Options options;
   options.stall_after = milliseconds(20);

@@ -17,6 +17,10 @@ class ProviderEventService final
       grpc::CallbackServerContext* rpc,
       const v1::ApplyProviderEventRequest* request,
       v1::ApplyProviderEventResponse* response) override;
+  grpc::ServerUnaryReactor* BatchApplyProviderEvents(
+      grpc::CallbackServerContext* rpc,
+      const v1::BatchApplyProviderEventsRequest* request,
+      v1::BatchApplyProviderEventsResponse* response) override;
 
  private:
   Engines& engines_;

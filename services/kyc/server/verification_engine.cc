@@ -47,6 +47,15 @@ void CountEvent(std::string_view effect) {
 
 bool IsControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
 
+// Whether its place among the user's events, and what it decides, is known.
+bool HasPlace(const provider::sumsub::WebhookEvent& webhook) {
+  const bool decides = webhook.kind == EventKind::kApproved ||
+                       webhook.kind == EventKind::kRetryRequested ||
+                       webhook.kind == EventKind::kRejected;
+  return (webhook.time_ms || webhook.kind == EventKind::kApplicantKnown) &&
+         !(decides && webhook.level.empty());
+}
+
 }  // namespace
 
 absl::Status CheckUserId(std::string_view user_id) {
@@ -306,6 +315,11 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
   co_return absl::AbortedError("the record kept changing");
 }
 
+bool VerificationEngine::AsksProvider(
+    const provider::sumsub::WebhookEvent& webhook) {
+  return webhook.user_id.empty() || !HasPlace(webhook);
+}
+
 async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
 VerificationEngine::ApplySumsubEvent(async::CallContext context,
                                      std::string payload,
@@ -335,15 +349,10 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
   }
   // Any event may be about what the provider said of the person.
   details_.Forget(webhook->user_id);
-  const bool decides = webhook->kind == EventKind::kApproved ||
-                       webhook->kind == EventKind::kRetryRequested ||
-                       webhook->kind == EventKind::kRejected;
-  const bool has_place =
-      webhook->time_ms || webhook->kind == EventKind::kApplicantKnown;
   absl::StatusOr<EventEffect> effect =
-      !has_place || (decides && webhook->level.empty())
-          ? co_await SettleByAsking(context, *webhook, event_id)
-          : co_await StoreEvent(context, *webhook, event_id);
+      HasPlace(*webhook)
+          ? co_await StoreEvent(context, *webhook, event_id)
+          : co_await SettleByAsking(context, *webhook, event_id);
   if (effect.ok()) {
     CountEvent(*effect == EventEffect::kApplied ? "applied"
                : *effect == EventEffect::kStale ? "stale"

@@ -100,6 +100,9 @@ class VerificationEngine {
       async::CallContext context, std::string user_id);
 
   enum class EventEffect { kApplied, kStale, kIgnored };
+  // Whether an event cannot be settled from what is stored: whom it concerns,
+  // its place among the others or its level is not in it.
+  static bool AsksProvider(const provider::sumsub::WebhookEvent& webhook);
   // Applies a SumSub webhook body. An error means: not applied, send again.
   async::Task<absl::StatusOr<EventEffect>> ApplySumsubEvent(
       async::CallContext context, std::string payload, std::string event_id);
