@@ -42,6 +42,13 @@ struct StatusRead {
   steady_clock::time_point deadline;
 };
 
+// One webhook on its way into a batch.
+struct Event {
+  v1::IngestSumsubEventRequest request;
+  base::TraceContext trace;
+  steady_clock::time_point deadline;
+};
+
 class GrpcUpload : public UploadCall {
  public:
   GrpcUpload(CallContext context, v1::KycService::Stub& stub)
@@ -75,8 +82,12 @@ class GrpcBackend : public Backend {
         admin_(NewGrpcAdminBackend(kyc_channel_)),
         partner_(NewGrpcPartnerBackend(kyc_channel_, rpc_timeout_)),
         subscriptions_(NewGrpcSubscriptionBackend(webhook_channel_)),
-        statuses_(loop, {}, [this](std::vector<StatusRead> reads) {
-          return BatchGetStatus(std::move(reads));
+        statuses_(loop, {},
+                  [this](std::vector<StatusRead> reads) {
+                    return BatchGetStatus(std::move(reads));
+                  }),
+        events_(loop, EventOptions(), [this](std::vector<Event> events) {
+          return BatchIngestSumsubEvents(std::move(events));
         }) {}
 
   Task<absl::StatusOr<v1::BeginIdempotentResponse>> BeginIdempotent(
@@ -180,14 +191,26 @@ class GrpcBackend : public Backend {
 
   Task<absl::StatusOr<v1::IngestSumsubEventResponse>> IngestSumsubEvent(
       CallContext context, v1::IngestSumsubEventRequest request) override {
-    return UnaryRpc<v1::IngestSumsubEventResponse>(
-        webhook_->async(), context.Within(kWebhookTimeout),
-        "WebhookService/IngestSumsubEvent", std::move(request),
-        &Rpc<v1::WebhookService>::IngestSumsubEvent);
+    const auto deadline = context.Within(kWebhookTimeout).deadline;
+    return events_.Call({std::move(request), context.trace, deadline},
+                        deadline);
   }
 
  private:
   using Statuses = async::Batcher<StatusRead, v1::Verification>;
+  using Events = async::Batcher<Event, v1::IngestSumsubEventResponse>;
+
+  // Batches stay below gRPC's limit of 4 MiB. Two on their way: while Redis
+  // writes one to disk, the digests of the next are verified.
+  static Events::Options EventOptions() {
+    Events::Options options;
+    options.weigh = [](const Event& event) {
+      return event.request.body().size();
+    };
+    options.max_weight = 3 << 20;
+    options.max_in_flight = 2;
+    return options;
+  }
 
   // The batch has the first item's trace and the time of whoever has most;
   // within it every item keeps its own.
@@ -231,6 +254,42 @@ class GrpcBackend : public Backend {
     co_return results;
   }
 
+  Task<Events::Results> BatchIngestSumsubEvents(std::vector<Event> events) {
+    CallContext context{events.front().trace, events.front().deadline};
+    v1::BatchIngestSumsubEventsRequest request;
+    request.mutable_requests()->Reserve(static_cast<int>(events.size()));
+    for (Event& event : events) {
+      context.deadline = std::max(context.deadline, event.deadline);
+      v1::IngestSumsubEventRequest& item = *request.add_requests();
+      item = std::move(event.request);
+      item.set_traceparent(event.trace.ToTraceparent());
+    }
+    v1::BatchIngestSumsubEventsResponse response;
+    const absl::Status status = co_await async::CallUnary(
+        context, "WebhookService/BatchIngestSumsubEvents",
+        [&](auto* rpc, auto done) {
+          webhook_->async()->BatchIngestSumsubEvents(rpc, &request, &response,
+                                                     std::move(done));
+        });
+    Events::Results results;
+    if (!status.ok()) {
+      results.assign(events.size(), status);
+      co_return results;
+    }
+    results.reserve(events.size());
+    for (auto& result : *response.mutable_results()) {
+      if (result.has_response()) {
+        results.push_back(std::move(*result.mutable_response()));
+      } else if (absl::Status error = async::FromRpcStatus(result.error());
+                 !error.ok()) {
+        results.push_back(std::move(error));
+      } else {
+        results.push_back(absl::InternalError("an item without a result"));
+      }
+    }
+    co_return results;
+  }
+
   const std::chrono::milliseconds rpc_timeout_;
   const std::shared_ptr<grpc::Channel> kyc_channel_;
   const std::shared_ptr<grpc::Channel> webhook_channel_;
@@ -242,6 +301,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<PartnerBackend> partner_;
   const std::unique_ptr<SubscriptionBackend> subscriptions_;
   Statuses statuses_;
+  Events events_;
 };
 
 }  // namespace

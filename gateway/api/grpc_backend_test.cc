@@ -87,14 +87,30 @@ class FakeKyc : public v1::KycService::Service {
   std::atomic<int> sound_items = 0;
 };
 
+// Stores every webhook that is "good"; its id is its body's size.
 class FakeWebhook : public v1::WebhookService::Service {
  public:
-  grpc::Status IngestSumsubEvent(grpc::ServerContext*,
-                                 const v1::IngestSumsubEventRequest*,
-                                 v1::IngestSumsubEventResponse*) override {
-    return async::ToGrpcStatus(
-        base::Error(v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID));
+  grpc::Status BatchIngestSumsubEvents(
+      grpc::ServerContext*, const v1::BatchIngestSumsubEventsRequest* request,
+      v1::BatchIngestSumsubEventsResponse* response) override {
+    ++batches;
+    for (const v1::IngestSumsubEventRequest& item : request->requests()) {
+      if (item.traceparent().size() == 55) ++sound_items;
+      auto* result = response->add_results();
+      if (item.digests_size() == 1 && item.digests(0) == "good") {
+        result->mutable_response()->set_event_id(
+            std::to_string(item.body().size()));
+      } else {
+        *result->mutable_error() = async::ToRpcStatus(
+            base::Error(v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID));
+      }
+    }
+    std::this_thread::sleep_for(milliseconds(5));  // So that others gather.
+    return grpc::Status::OK;
   }
+
+  std::atomic<int> batches = 0;
+  std::atomic<int> sound_items = 0;
 };
 
 template <typename T>
@@ -240,6 +256,35 @@ TEST_F(GrpcBackendTest, ReasonsArrive) {
       }).get();
   EXPECT_EQ(base::ReasonOf(result.status()),
             v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID);
+}
+
+TEST_F(GrpcBackendTest, WebhooksShareRpcsAndEachHasItsOwnAnswer) {
+  constexpr int kEvents = 200;
+  std::vector<std::future<absl::StatusOr<v1::IngestSumsubEventResponse>>>
+      answers;
+  for (int i = 0; i < kEvents; ++i) {
+    v1::IngestSumsubEventRequest request;
+    // Some so large that one message could not hold two of them.
+    request.set_body(std::string(i % 50 == 7 ? (2 << 20) + i : i, 'x'));
+    request.add_digests(i % 3 == 0 ? "bad" : "good");
+    answers.push_back(Start<v1::IngestSumsubEventResponse>([this, request] {
+      return backend_->IngestSumsubEvent({base::TraceContext::Start()},
+                                         request);
+    }));
+  }
+  for (int i = 0; i < kEvents; ++i) {
+    const auto answer = answers[i].get();
+    if (i % 3 == 0) {
+      EXPECT_EQ(base::ReasonOf(answer.status()),
+                v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID);
+    } else {
+      ASSERT_TRUE(answer.ok()) << i << " " << answer.status();
+      EXPECT_EQ(answer->event_id(),
+                std::to_string(i % 50 == 7 ? (2 << 20) + i : i));
+    }
+  }
+  EXPECT_EQ(webhook_.sound_items, kEvents);
+  EXPECT_LT(webhook_.batches, kEvents / 2);
 }
 
 TEST_F(GrpcBackendTest, WithoutServerReadsAreUnavailable) {

@@ -1,86 +1,38 @@
 #include "services/webhook/consumer.h"
 
+#include <algorithm>
 #include <atomic>
-#include <functional>
 #include <future>
 #include <map>
 #include <optional>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/async/call_context.h"
 #include "services/async/task.h"
 #include "services/base/log.h"
-#include "services/base/metrics.h"
 #include "services/base/status_macros.h"
-#include "services/webhook/applier.h"
 #include "services/webhook/backoff.h"
+#include "services/webhook/chains.h"
 #include "services/webhook/event_stream.h"
+#include "services/webhook/ownership.h"
+#include "services/webhook/work.h"
 
 namespace kyc::webhook {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 
+// Entries of one partition in one read.
 constexpr int kPage = 64;
-// Entries that wait for another attempt (an id and a coroutine each); with
-// more of them something is wrong with all events, and reading on would only
-// move the whole stream into memory.
-constexpr size_t kMaxHeld = 10000;
-
-// Whether the same event may well succeed later.
-bool IsTransient(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kAborted:
-    case absl::StatusCode::kCancelled:
-    case absl::StatusCode::kResourceExhausted:
-    // An older server during a rollout.
-    case absl::StatusCode::kUnimplemented:
-      return true;
-    default:
-      return false;
-  }
-}
 
 std::string_view View(absl::string_view text) {
   return {text.data(), text.size()};
 }
-
-base::Counter* Done(const char* effect) {
-  return base::GetCounter("kyc_webhook_applied_total",
-                          "Events done with, by their effect.",
-                          {{"effect", effect}});
-}
-
-struct Metrics {
-  // By the names Applier gives effects; "dead" is a dead letter.
-  std::map<std::string_view, base::Counter*> done = {
-      {"applied", Done("applied")}, {"stale", Done("stale")},
-      {"ignored", Done("ignored")}, {"unknown", Done("unknown")},
-      {"dead", Done("dead")},
-  };
-  base::Counter* redeliveries =
-      base::GetCounter("kyc_webhook_redeliveries_total",
-                       "Events taken up again: resumed, claimed or repeated.");
-  base::Counter* trimmed = base::GetCounter(
-      "kyc_webhook_trimmed_pending_total",
-      "Pending events found deleted from the stream: lost by an operator.");
-  base::Gauge* lag = base::GetGauge("kyc_webhook_lag_entries",
-                                    "Stored events not delivered yet.");
-  base::Gauge* pending =
-      base::GetGauge("kyc_webhook_pending_entries",
-                     "Events delivered and not acknowledged yet.");
-  base::Gauge* oldest = base::GetGauge("kyc_webhook_oldest_pending_seconds",
-                                       "Age of the oldest pending event.");
-  base::Gauge* dead = base::GetGauge("kyc_webhook_dead_letters",
-                                     "Events in the dead letter stream.");
-};
 
 }  // namespace
 
@@ -91,16 +43,16 @@ class Consumer::Impl : public std::enable_shared_from_this<Impl> {
   Impl(async::Loop& loop, const async::RedisOptions& redis,
        std::shared_ptr<grpc::Channel> kyc, ConsumerOptions options,
        const base::Clock& clock)
-      : loop_(loop),
-        options_(std::move(options)),
-        clock_(clock),
-        applier_(std::move(kyc)),
-        reader_redis_(loop, redis),
-        redis_(loop, redis),
-        reader_(reader_redis_),
-        stream_(redis_) {}
+      : work_(std::make_shared<Work>(loop, redis, std::move(kyc),
+                                     std::move(options), clock)),
+        options_(work_->options),
+        reader_(loop, redis),
+        ownership_(work_->redis, {.process = options_.name,
+                                  .partitions = options_.partitions,
+                                  .lease_time = options_.lease_time}) {}
 
   void Start() {
+    Go(OwnForever());
     Go(ReadForever());
     Go(ClaimForever());
     Go(SampleForever());
@@ -118,120 +70,254 @@ class Consumer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   bool redis_ok() const { return redis_ok_; }
-  bool kyc_ok() const { return applier_.connected(); }
+  bool kyc_ok() const { return work_->applier.connected(); }
 
  private:
-  // A place among the applies in flight.
-  class Slot {
-   public:
-    explicit Slot(Impl* impl) : impl_(impl) { ++impl_->applying_; }
-    Slot(Slot&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
-    Slot& operator=(Slot&& other) noexcept {
-      std::swap(impl_, other.impl_);
-      return *this;
-    }
-    ~Slot() {
-      if (impl_ == nullptr) return;
-      --impl_->applying_;
-      impl_->changed_.Notify();
-    }
+  // One that is owned.
+  struct Partition {
+    Partition(int index, std::shared_ptr<Chains> chains)
+        : index(index), chains(std::move(chains)) {}
 
-   private:
-    Impl* impl_;
+    const int index;
+    const std::shared_ptr<Chains> chains;
+    bool ready = false;       // What was pending is known: new ones may come.
+    bool recovering = false;  // That is being found out.
+    bool reading = false;     // A read that is under way may bring more.
+    std::optional<int64_t> lag;
   };
-
-  // Marks an entry as being taken care of here.
-  class Held {
-   public:
-    Held(Impl* impl, std::string id) : impl_(impl), id_(std::move(id)) {}
-    Held(const Held&) = delete;
-    Held& operator=(const Held&) = delete;
-    ~Held() { impl_->held_.erase(id_); }
-
-   private:
-    Impl* const impl_;
-    const std::string id_;
-  };
+  using PartitionPtr = std::shared_ptr<Partition>;
 
   void Go(async::Task<void> work) {
-    loop_.Spawn(Hold(shared_from_this(), std::move(work)));
+    work_->loop.Spawn(Hold(shared_from_this(), std::move(work)));
   }
   static async::Task<void> Hold(std::shared_ptr<Impl>, async::Task<void> work) {
     co_await std::move(work);
   }
 
+  async::Task<void> OwnForever();
+  void Begin(int index);
+  void Lose(int index);
+  void GiveUp(int count);
+  async::Task<void> Release(PartitionPtr partition);
+
+  void RecoverAll();
+  void StartToRecover(PartitionPtr partition);
+  async::Task<void> Recover(PartitionPtr partition);
+  async::Task<absl::Status> RecoverOnce(Partition& partition);
+
   async::Task<void> ReadForever();
-  async::Task<absl::Status> ReadUntilError(Backoff& backoff);
+  async::Task<absl::Status> ReadOnce(std::vector<PartitionPtr> partitions);
   async::Task<void> ClaimForever();
-  async::Task<absl::Status> ClaimOnce();
+  async::Task<absl::Status> ClaimStrays(Partition& partition);
   async::Task<void> SampleForever();
+  async::Task<void> Sample(bool trim);
   async::Task<void> PingForever();
   async::Task<void> SignalWhenIdle(std::promise<void> idle);
 
+  // Those that may be worked on.
+  std::vector<PartitionPtr> Ready() const;
   async::Task<bool> KycReady();
-  async::Task<std::optional<Slot>> TakeSlot();
-  async::Task<void> Dispatch(StreamPage page, bool again);
-  async::Task<void> Handle(StreamEvent event, std::optional<Slot> slot);
-  async::Task<bool> Repeat(StreamEvent& event, std::optional<Slot>& slot,
-                           Backoff& backoff);
-  async::Task<void> Insist(std::function<async::Task<absl::Status>()> write);
 
-  async::Loop& loop_;
-  const ConsumerOptions options_;
-  const base::Clock& clock_;
-  const Metrics metrics_;
-  Applier applier_;
-  async::Redis reader_redis_;  // Blocks in XREADGROUP.
-  async::Redis redis_;
-  EventStream reader_;
-  EventStream stream_;
-
-  std::unordered_set<std::string> held_;
-  int applying_ = 0;
-  bool read_ended_ = false;
-  async::Event changed_;  // A slot has come free, or reading has ended.
+  const std::shared_ptr<Work> work_;
+  const ConsumerOptions& options_;
+  async::Redis reader_;  // Blocks in XREADGROUP.
+  Ownership ownership_;
+  std::map<int, PartitionPtr> partitions_;
+  async::Event stop_;      // Wakes OwnForever.
+  bool released_ = false;  // It has ended.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> redis_ok_{false};
 };
 
+// Ownership.
+
+async::Task<void> Consumer::Impl::OwnForever() {
+  bool complained = false;
+  while (!stopping_ || !partitions_.empty()) {
+    const Ownership::Round round = co_await ownership_.Next(!stopping_);
+    for (const int index : round.lost) Lose(index);
+    for (const int index : round.taken) Begin(index);
+    if (!round.taken.empty() || !round.lost.empty()) {
+      base::Log(
+          round.lost.empty() ? base::LogLevel::kInfo : base::LogLevel::kWarning,
+          "partitions",
+          {{"owned", ownership_.owned()},
+           {"taken", round.taken.size()},
+           {"lost", round.lost.size()}});
+    }
+    if (!round.status.ok() && !std::exchange(complained, true)) {
+      base::LogWarning("renewing the leases failed",
+                       {{"error", View(round.status.message())}});
+    } else if (round.status.ok()) {
+      complained = false;
+    }
+    GiveUp(stopping_ ? static_cast<int>(partitions_.size()) : round.surplus);
+    work_->metrics.owned->Set(ownership_.owned());
+    milliseconds pause = options_.lease_time / 15;
+    if (stopping_ || !round.lost.empty()) {
+      pause = std::min(pause, milliseconds(100));
+    }
+    co_await stop_.Wait(pause);
+  }
+  work_->metrics.owned->Set(0);
+  // No longer counted among the processes that share the partitions.
+  co_await ownership_.Next(/*take=*/false);
+  released_ = true;
+  work_->changed.Notify();
+}
+
+void Consumer::Impl::Begin(int index) {
+  const auto partition = std::make_shared<Partition>(
+      index, std::make_shared<Chains>(work_, index, ownership_.LeaseOf(index)));
+  partitions_[index] = partition;
+  StartToRecover(partition);
+}
+
+void Consumer::Impl::Lose(int index) {
+  const auto found = partitions_.find(index);
+  if (found == partitions_.end()) return;
+  found->second->chains->Stop();
+  partitions_.erase(found);
+}
+
+// Lets go of `count` partitions, those that are being let go of included.
+void Consumer::Impl::GiveUp(int count) {
+  for (const auto& [index, partition] : partitions_) {
+    if (partition->chains->stopped()) --count;
+  }
+  for (const auto& [index, partition] : partitions_) {
+    if (count <= 0) return;
+    if (partition->chains->stopped()) continue;
+    --count;
+    partition->chains->Stop();
+    Go(Release(partition));
+  }
+}
+
+// When what is in flight has come to its end.
+async::Task<void> Consumer::Impl::Release(PartitionPtr partition) {
+  while (partition->reading || !partition->chains->idle()) {
+    co_await work_->changed.Wait(milliseconds(100));
+  }
+  const auto found = partitions_.find(partition->index);
+  if (found == partitions_.end() || found->second != partition) co_return;
+  co_await ownership_.Release(partition->index);
+  // Looked up again: it may have been lost meanwhile.
+  const auto present = partitions_.find(partition->index);
+  if (present != partitions_.end() && present->second == partition) {
+    partitions_.erase(present);
+  }
+  work_->changed.Notify();
+}
+
+// Reading.
+
+void Consumer::Impl::RecoverAll() {
+  for (const auto& [index, partition] : partitions_) StartToRecover(partition);
+}
+
+void Consumer::Impl::StartToRecover(PartitionPtr partition) {
+  partition->ready = false;
+  if (std::exchange(partition->recovering, true)) return;
+  Go(Recover(partition));
+}
+
+// Takes up what is pending in the partition, whoever's it was: after a
+// takeover what an earlier owner was doing, after an error what was delivered
+// in a reply that never came.
+async::Task<void> Consumer::Impl::Recover(PartitionPtr partition) {
+  Backoff backoff(milliseconds(100), milliseconds(5000));
+  while (!partition->chains->stopped()) {
+    const absl::Status status = co_await RecoverOnce(*partition);
+    if (status.ok()) {
+      partition->ready = true;
+      break;
+    }
+    base::LogWarning(
+        "taking up a partition failed",
+        {{"partition", partition->index}, {"error", View(status.message())}});
+    co_await async::Sleep(backoff.Next());
+  }
+  partition->recovering = false;
+  work_->changed.Notify();
+}
+
+async::Task<absl::Status> Consumer::Impl::RecoverOnce(Partition& partition) {
+  EventStream stream(work_->redis, partition.index);
+  CO_RETURN_IF_ERROR(co_await stream.EnsureGroup());
+  std::string cursor = "0-0";
+  do {
+    while (!work_->HasRoom() && !partition.chains->stopped()) {
+      co_await work_->changed.Wait(seconds(1));
+    }
+    if (partition.chains->stopped()) break;
+    CO_ASSIGN_OR_RETURN(ClaimedPage claimed,
+                        co_await stream.ClaimAll(options_.name, cursor, kPage));
+    cursor = std::move(claimed.next_cursor);
+    partition.chains->Add(std::move(claimed.page), /*again=*/true);
+  } while (cursor != "0-0");
+  co_return absl::OkStatus();
+}
+
+auto Consumer::Impl::Ready() const -> std::vector<PartitionPtr> {
+  std::vector<PartitionPtr> ready;
+  for (const auto& [index, partition] : partitions_) {
+    if (partition->ready && !partition->chains->stopped() &&
+        ownership_.Owns(index)) {
+      ready.push_back(partition);
+    }
+  }
+  return ready;
+}
+
 async::Task<void> Consumer::Impl::ReadForever() {
   Backoff backoff(milliseconds(100), milliseconds(5000));
   while (!stopping_) {
-    const absl::Status status = co_await ReadUntilError(backoff);
-    if (stopping_) break;
+    if (!co_await KycReady()) break;
+    std::vector<PartitionPtr> partitions = Ready();
+    if (partitions.empty() || !work_->HasRoom()) {
+      co_await work_->changed.Wait(seconds(1));
+      continue;
+    }
+    const absl::Status status = co_await ReadOnce(std::move(partitions));
+    if (status.ok()) {
+      backoff.Reset();
+      continue;
+    }
     base::LogWarning("reading the event stream failed",
                      {{"error", View(status.message())}});
     co_await async::Sleep(backoff.Next());
+    RecoverAll();
   }
-  read_ended_ = true;
-  changed_.Notify();
 }
 
-// Starts over from what is pending under this name: after a restart that is
-// what the process was doing, and after an error what was delivered in a
-// reply that never came.
-async::Task<absl::Status> Consumer::Impl::ReadUntilError(Backoff& backoff) {
-  CO_RETURN_IF_ERROR(co_await reader_.EnsureGroup());
-  if (!co_await KycReady()) co_return absl::OkStatus();
-  std::string after = "0";
-  while (!stopping_) {
-    CO_ASSIGN_OR_RETURN(StreamPage page, co_await reader_.ReadPending(
-                                             options_.name, after, kPage));
-    if (page.last_id.empty()) break;
-    after = page.last_id;
-    co_await Dispatch(std::move(page), /*again=*/true);
+async::Task<absl::Status> Consumer::Impl::ReadOnce(
+    std::vector<PartitionPtr> partitions) {
+  std::vector<int> indices;
+  for (const PartitionPtr& partition : partitions) {
+    partition->reading = true;
+    indices.push_back(partition->index);
   }
-  while (!stopping_) {
-    if (!co_await KycReady()) break;
-    if (held_.size() >= kMaxHeld) {
-      co_await changed_.Wait(std::chrono::seconds(1));
+  auto pages = co_await ReadNew(reader_, options_.name, std::move(indices),
+                                kPage, options_.block);
+  for (const PartitionPtr& partition : partitions) partition->reading = false;
+  CO_RETURN_IF_ERROR(pages.status());
+  for (auto& [index, page] : *pages) {
+    const auto read = std::find_if(
+        partitions.begin(), partitions.end(),
+        [index = index](const auto& p) { return p->index == index; });
+    if (read == partitions.end()) continue;
+    if (!(*read)->chains->stopped()) {
+      (*read)->chains->Add(std::move(page), /*again=*/false);
       continue;
     }
-    CO_ASSIGN_OR_RETURN(
-        StreamPage page,
-        co_await reader_.ReadNew(options_.name, kPage, options_.block));
-    backoff.Reset();
-    co_await Dispatch(std::move(page), /*again=*/false);
+    // One that is being given up takes nothing on: its next owner claims it.
+    // That may be this process, which looked for such entries before the
+    // read was over.
+    const auto next = partitions_.find(index);
+    if (next != partitions_.end() && next->second != *read) {
+      StartToRecover(next->second);
+    }
   }
   co_return absl::OkStatus();
 }
@@ -240,184 +326,102 @@ async::Task<void> Consumer::Impl::ClaimForever() {
   while (!stopping_) {
     co_await async::Sleep(options_.claim_interval);
     if (!co_await KycReady()) break;
-    const absl::Status status = co_await ClaimOnce();
-    // Without stream or group there is nothing to claim; the reader makes
-    // them.
-    if (!status.ok() && !absl::IsNotFound(status)) {
-      base::LogWarning("claiming pending events failed",
-                       {{"error", View(status.message())}});
+    for (const PartitionPtr& partition : Ready()) {
+      const absl::Status status = co_await ClaimStrays(*partition);
+      if (status.ok()) continue;
+      // Without stream or group there is nothing to claim; the reader makes
+      // them.
+      if (!absl::IsNotFound(status)) {
+        base::LogWarning("claiming pending events failed",
+                         {{"error", View(status.message())}});
+      }
+      break;
     }
   }
 }
 
-async::Task<absl::Status> Consumer::Impl::ClaimOnce() {
-  std::string cursor = "0-0";
-  do {
-    CO_ASSIGN_OR_RETURN(
-        ClaimedPage claimed,
-        co_await stream_.Claim(options_.name, options_.claim_min_idle, cursor,
-                               kPage));
-    cursor = std::move(claimed.next_cursor);
-    co_await Dispatch(std::move(claimed.page), /*again=*/true);
-  } while (cursor != "0-0" && held_.size() < kMaxHeld && !stopping_);
+async::Task<absl::Status> Consumer::Impl::ClaimStrays(Partition& partition) {
+  EventStream stream(work_->redis, partition.index);
+  CO_ASSIGN_OR_RETURN(std::vector<std::string> ids,
+                      co_await stream.Idle(options_.claim_min_idle, 1000));
+  std::erase_if(
+      ids, [&](const std::string& id) { return partition.chains->Holds(id); });
+  if (ids.size() > kPage) ids.resize(kPage);
+  if (ids.empty() || !work_->HasRoom()) co_return absl::OkStatus();
+  const size_t asked = ids.size();
+  CO_ASSIGN_OR_RETURN(std::vector<StreamEvent> events,
+                      co_await stream.Claim(options_.name, std::move(ids)));
+  if (events.size() < asked) work_->metrics.trimmed->Add(asked - events.size());
+  StreamPage page;
+  page.events = std::move(events);
+  partition.chains->Add(std::move(page), /*again=*/true);
   co_return absl::OkStatus();
 }
+
+// Waits for KycService's channel; false when stopping.
+async::Task<bool> Consumer::Impl::KycReady() {
+  Backoff pause(milliseconds(50), milliseconds(1000));
+  while (!stopping_) {
+    if (work_->applier.connected()) co_return true;
+    co_await async::Sleep(pause.Next());
+  }
+  co_return false;
+}
+
+// Watching.
 
 async::Task<void> Consumer::Impl::SampleForever() {
   steady_clock::time_point next_trim =
       steady_clock::now() + options_.trim_interval;
   while (!stopping_) {
     co_await async::Sleep(options_.sample_interval);
-    const absl::StatusOr<StreamStats> stats = co_await stream_.Stats();
-    if (!stats.ok()) continue;
-    if (stats->lag.has_value()) metrics_.lag->Set(*stats->lag);
-    metrics_.pending->Set(stats->pending);
-    metrics_.dead->Set(stats->dead_letters);
-    const int64_t now_ms = clock_.NowMs();
-    metrics_.oldest->Set(stats->oldest_pending.empty()
-                             ? 0
-                             : (now_ms - StreamIdMs(stats->oldest_pending)) /
-                                   1000);
-    if (steady_clock::now() < next_trim) continue;
-    next_trim = steady_clock::now() + options_.trim_interval;
-    const auto trimmed =
-        co_await stream_.Trim(*stats, now_ms - options_.retention.count());
-    if (trimmed.ok() && *trimmed > 0) {
-      base::LogInfo("event stream trimmed", {{"entries", *trimmed}});
+    const bool trim = steady_clock::now() >= next_trim;
+    if (trim) next_trim = steady_clock::now() + options_.trim_interval;
+    co_await Sample(trim);
+  }
+}
+
+async::Task<void> Consumer::Impl::Sample(bool trim) {
+  const int64_t now_ms = work_->clock.NowMs();
+  std::optional<int64_t> trim_before_ms;
+  if (trim) trim_before_ms = now_ms - options_.retention.count();
+  int64_t lag = 0, pending = 0, dead = 0, oldest_ms = now_ms, trimmed = 0;
+  for (const PartitionPtr& partition : Ready()) {
+    EventStream stream(work_->redis, partition->index);
+    const absl::StatusOr<StreamStats> stats =
+        co_await stream.Tidy(trim_before_ms);
+    if (!stats.ok()) co_return;
+    if (stats->lag.has_value()) partition->lag = stats->lag;
+    lag += partition->lag.value_or(0);
+    pending += stats->pending;
+    dead += stats->dead_letters;
+    trimmed += stats->trimmed;
+    if (!stats->oldest.empty()) {
+      oldest_ms = std::min(oldest_ms, StreamIdMs(stats->oldest));
     }
   }
+  work_->metrics.lag->Set(lag);
+  work_->metrics.pending->Set(pending);
+  work_->metrics.dead->Set(dead);
+  work_->metrics.oldest->Set((now_ms - oldest_ms) / 1000);
+  if (trimmed > 0)
+    base::LogInfo("event stream trimmed", {{"entries", trimmed}});
 }
 
 async::Task<void> Consumer::Impl::PingForever() {
   while (!stopping_) {
     std::vector<std::string> ping = {"PING"};
-    const auto pong = co_await redis_.Command(std::move(ping));
+    const auto pong = co_await work_->redis.Command(std::move(ping));
     redis_ok_ = pong.ok();
-    co_await async::Sleep(std::chrono::seconds(1));
+    co_await async::Sleep(seconds(1));
   }
 }
 
 async::Task<void> Consumer::Impl::SignalWhenIdle(std::promise<void> idle) {
-  while (!read_ended_ || applying_ > 0) {
-    co_await changed_.Wait(milliseconds(100));
-  }
+  GiveUp(static_cast<int>(partitions_.size()));
+  stop_.Notify();
+  while (!released_) co_await work_->changed.Wait(milliseconds(100));
   idle.set_value();
-}
-
-// Waits for KycService's channel; false when stopping. Asking before each
-// attempt keeps an outage from using attempts up.
-async::Task<bool> Consumer::Impl::KycReady() {
-  Backoff pause(milliseconds(50), milliseconds(1000));
-  while (!stopping_) {
-    if (applier_.connected()) co_return true;
-    co_await async::Sleep(pause.Next());
-  }
-  co_return false;
-}
-
-// Nothing when stopping.
-async::Task<std::optional<Consumer::Impl::Slot>> Consumer::Impl::TakeSlot() {
-  while (co_await KycReady()) {
-    if (applying_ < options_.apply_concurrency) co_return Slot(this);
-    co_await changed_.Wait(std::chrono::seconds(1));
-  }
-  co_return std::nullopt;
-}
-
-// Starts to work on each entry that is not held already, as slots come free.
-async::Task<void> Consumer::Impl::Dispatch(StreamPage page, bool again) {
-  if (!page.gone.empty()) {
-    metrics_.trimmed->Add(page.gone.size());
-    base::LogError("pending events are gone from the stream",
-                   {{"entries", page.gone.size()}});
-    co_await Insist([this, &page] { return stream_.Acknowledge(page.gone); });
-  }
-  for (StreamEvent& event : page.events) {
-    if (held_.contains(event.id)) continue;
-    std::optional<Slot> slot = co_await TakeSlot();
-    if (!slot.has_value()) co_return;
-    if (!held_.insert(event.id).second) continue;
-    if (again) metrics_.redeliveries->Add();
-    Go(Handle(std::move(event), std::move(slot)));
-  }
-}
-
-// One entry's way from delivery to acknowledgement.
-async::Task<void> Consumer::Impl::Handle(StreamEvent event,
-                                         std::optional<Slot> slot) {
-  const Held held(this, event.id);
-  async::CallContext context{
-      .trace = base::TraceContext::Continue(event.traceparent)};
-  Backoff backoff(options_.retry_base, options_.retry_cap);
-  int failures = 0;
-  do {
-    context.deadline = steady_clock::now() + options_.apply_timeout;
-    const absl::StatusOr<std::string_view> effect =
-        co_await applier_.Apply(context, event);
-    if (effect.ok()) {
-      metrics_.done.at(*effect)->Add();
-      base::LogInfo("webhook applied",
-                    {{"entry", event.id}, {"effect", *effect}}, &context.trace);
-      co_await Insist([this, &event] {
-        return stream_.Acknowledge(std::vector<std::string>{event.id});
-      });
-      co_return;
-    }
-    const absl::StatusCode code = effect.status().code();
-    const std::string reason = absl::StatusCodeToString(code);
-    if (!IsTransient(code)) ++failures;
-    if (failures >= options_.max_attempts) {
-      metrics_.done.at("dead")->Add();
-      base::LogError("webhook given up",
-                     {{"entry", event.id}, {"code", reason}}, &context.trace);
-      co_await Insist([this, &event, &reason, failures] {
-        return stream_.Bury(event, reason, failures, clock_.NowMs());
-      });
-      co_return;
-    }
-    base::LogWarning(
-        "webhook not applied",
-        {{"entry", event.id}, {"code", reason}, {"failures", failures}},
-        &context.trace);
-  } while (co_await Repeat(event, slot, backoff));
-}
-
-// Waits for the next attempt and fetches the event again; neither its body
-// nor the slot is kept meanwhile. False when there is nothing left to do:
-// stopping, or the entry is pending no more.
-async::Task<bool> Consumer::Impl::Repeat(StreamEvent& event,
-                                         std::optional<Slot>& slot,
-                                         Backoff& backoff) {
-  event.body = std::string();
-  while (true) {
-    slot.reset();
-    co_await async::Sleep(backoff.Next());
-    slot = co_await TakeSlot();
-    if (!slot.has_value()) co_return false;
-    // Redis starts the entry's idle time anew, so that nobody claims it.
-    absl::StatusOr<std::optional<StreamEvent>> fetched =
-        co_await stream_.Redeliver(options_.name, event.id);
-    if (absl::IsNotFound(fetched.status())) co_return false;
-    if (!fetched.ok()) continue;
-    if (!fetched->has_value()) co_return false;
-    metrics_.redeliveries->Add();
-    event = **std::move(fetched);
-    co_return true;
-  }
-}
-
-// Repeats a write until Redis has done it. When stopping, once is enough:
-// the entry stays pending and is applied again, without a second effect.
-async::Task<void> Consumer::Impl::Insist(
-    std::function<async::Task<absl::Status>()> write) {
-  Backoff backoff(milliseconds(100), milliseconds(5000));
-  while (true) {
-    const absl::Status status = co_await write();
-    if (status.ok() || stopping_) co_return;
-    base::LogWarning("acknowledging an event failed",
-                     {{"error", View(status.message())}});
-    co_await async::Sleep(backoff.Next());
-  }
 }
 
 Consumer::Consumer(async::Loop& loop, const async::RedisOptions& redis,

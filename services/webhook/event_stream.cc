@@ -1,7 +1,7 @@
 #include "services/webhook/event_stream.h"
 
 #include <charconv>
-#include <utility>
+#include <map>
 
 #include "absl/strings/match.h"
 #include "services/base/status_macros.h"
@@ -11,18 +11,63 @@ namespace {
 
 using async::RedisReply;
 
-// The script looks before it writes: only the consumer that finds the entry
-// still pending buries it, and when XADD fails (OOM) XACK has not happened.
+// The script looks before it writes: only the partition's owner buries an
+// entry, and only one that is still pending; and when XADD fails (OOM) XACK
+// has not happened.
 const async::RedisScript& BuryScript() {
   static const auto* const script = new async::RedisScript(R"lua(
-local group, id = ARGV[1], ARGV[2]
-if #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 then
+local group, lease, id = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('GET', KEYS[3]) ~= lease or
+   #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 then
   return 0
 end
-redis.call('XADD', KEYS[2], '*', 'p', ARGV[3], 'b', ARGV[4], 't', ARGV[5],
-           'tp', ARGV[6], 'id', id, 'reason', ARGV[7], 'n', ARGV[8],
-           'at', ARGV[9])
-return redis.call('XACK', KEYS[1], group, id)
+redis.call('XADD', KEYS[2], '*', 'p', ARGV[4], 'b', ARGV[5], 't', ARGV[6],
+           'tp', ARGV[7], 'id', id, 'reason', ARGV[8], 'n', ARGV[9],
+           'at', ARGV[10])
+redis.call('XACK', KEYS[1], group, id)
+return 1
+)lua");
+  return *script;
+}
+
+// Nothing is delivered or acknowledged while the script looks, so the floor is
+// exact: below it everything is delivered and acknowledged.
+const async::RedisScript& TidyScript() {
+  static const auto* const script = new async::RedisScript(R"lua(
+local group, before = ARGV[1], ARGV[2]
+local lag, delivered = -1, '0-0'
+for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local fields = {}
+  for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+  if fields['name'] == group then
+    delivered = fields['last-delivered-id']
+    lag = fields['lag'] or -1
+  end
+end
+local pending = redis.call('XPENDING', KEYS[1], group)
+local oldest = pending[2] or ''
+if oldest == '' and lag ~= 0 then
+  local waiting = redis.call('XRANGE', KEYS[1], '(' .. delivered, '+',
+                             'COUNT', 1)
+  if waiting[1] then oldest = waiting[1][1] end
+end
+local trimmed = 0
+if before ~= '' then
+  local function parts(id)
+    local ms, n = string.match(id, '^(%d+)%-?(%d*)$')
+    return tonumber(ms), tonumber(n) or 0
+  end
+  local function lower(a, b)
+    local a_ms, a_n = parts(a)
+    local b_ms, b_n = parts(b)
+    if a_ms < b_ms or (a_ms == b_ms and a_n < b_n) then return a end
+    return b
+  end
+  local floor = lower(before, delivered)
+  if oldest ~= '' then floor = lower(floor, oldest) end
+  trimmed = redis.call('XTRIM', KEYS[1], 'MINID', '~', floor)
+end
+return {lag, pending[1], oldest, redis.call('XLEN', KEYS[2]), trimmed}
 )lua");
   return *script;
 }
@@ -34,16 +79,11 @@ int64_t ToInt(std::string_view text) {
 }
 
 // The value of `name` in a reply of alternating names and values.
-const RedisReply* Find(const RedisReply& pairs, std::string_view name) {
-  for (size_t i = 0; i + 1 < pairs.elements.size(); i += 2) {
-    if (pairs.elements[i].text == name) return &pairs.elements[i + 1];
-  }
-  return nullptr;
-}
-
 std::string TextOf(const RedisReply& pairs, std::string_view name) {
-  const RedisReply* value = Find(pairs, name);
-  return value == nullptr ? std::string() : value->text;
+  for (size_t i = 0; i + 1 < pairs.elements.size(); i += 2) {
+    if (pairs.elements[i].text == name) return pairs.elements[i + 1].text;
+  }
+  return {};
 }
 
 // A list of [id, [name, value, …]]; the second is nil for a deleted entry,
@@ -54,7 +94,6 @@ StreamPage ToPage(const RedisReply& entries) {
     if (entry.elements.size() != 2) continue;
     const std::string& id = entry.elements[0].text;
     const RedisReply& fields = entry.elements[1];
-    page.last_id = id;
     if (fields.is_nil()) {
       page.gone.push_back(id);
       continue;
@@ -70,49 +109,50 @@ StreamPage ToPage(const RedisReply& entries) {
   return page;
 }
 
-// XREADGROUP's reply: nil, or [[stream, entries]] for our one stream.
-StreamPage ToReadPage(const RedisReply& reply) {
-  if (reply.elements.empty() || reply.elements[0].elements.size() != 2) {
-    return {};
-  }
-  return ToPage(reply.elements[0].elements[1]);
-}
-
-// Whether id `a` is before id `b`.
-bool Before(std::string_view a, std::string_view b) {
-  const auto key = [](std::string_view id) {
-    const size_t dash = id.find('-');
-    return std::pair(StreamIdMs(id), dash == std::string_view::npos
-                                         ? int64_t{0}
-                                         : ToInt(id.substr(dash + 1)));
-  };
-  return key(a) < key(b);
-}
-
 }  // namespace
 
-int64_t StreamIdMs(std::string_view id) { return ToInt(id); }
+int AddAppend(const StreamEvent& event, int partitions,
+              async::RedisBatch* batch) {
+  const int partition = PartitionOf(ApplicantKey(event.body), partitions);
+  const std::string received = std::to_string(event.received_ms);
+  batch->Add({"XADD", PartitionKeys(partition).events, "*", "p", event.provider,
+              "b", event.body, "t", received, "tp", event.traceparent});
+  return partition;
+}
 
-async::Task<absl::StatusOr<std::string>> EventStream::Append(
-    StreamEvent event, std::chrono::milliseconds timeout) {
-  std::vector<std::string> args = {"XADD",
-                                   kEventStream,
-                                   "*",
-                                   "p",
-                                   std::move(event.provider),
-                                   "b",
-                                   std::move(event.body),
-                                   "t",
-                                   std::to_string(event.received_ms),
-                                   "tp",
-                                   std::move(event.traceparent)};
+async::Task<absl::StatusOr<std::vector<std::pair<int, StreamPage>>>> ReadNew(
+    async::Redis& redis, std::string consumer, std::vector<int> partitions,
+    int count, std::chrono::milliseconds block) {
+  // The reply to an idle BLOCK comes at its end, not before.
+  const std::chrono::milliseconds timeout =
+      block + std::chrono::milliseconds(1500);
+  std::vector<std::string> args = {
+      "XREADGROUP",   "GROUP",
+      kConsumerGroup, std::move(consumer),
+      "COUNT",        std::to_string(count),
+      "BLOCK",        std::to_string(block.count()),
+      "STREAMS"};
+  std::map<std::string, int, std::less<>> by_key;
+  for (const int partition : partitions) {
+    args.push_back(PartitionKeys(partition).events);
+    by_key[args.back()] = partition;
+  }
+  args.insert(args.end(), partitions.size(), ">");
   CO_ASSIGN_OR_RETURN(RedisReply reply,
-                      co_await redis_.Command(std::move(args), timeout));
-  co_return std::move(reply.text);
+                      co_await redis.Command(std::move(args), timeout));
+  // nil, or [[stream, entries], …] of those that have some.
+  std::vector<std::pair<int, StreamPage>> pages;
+  for (const RedisReply& stream : reply.elements) {
+    if (stream.elements.size() != 2) continue;
+    const auto partition = by_key.find(stream.elements[0].text);
+    if (partition == by_key.end()) continue;
+    pages.emplace_back(partition->second, ToPage(stream.elements[1]));
+  }
+  co_return pages;
 }
 
 async::Task<absl::Status> EventStream::EnsureGroup() {
-  std::vector<std::string> args = {"XGROUP",       "CREATE", kEventStream,
+  std::vector<std::string> args = {"XGROUP",       "CREATE", keys_.events,
                                    kConsumerGroup, "0",      "MKSTREAM"};
   const auto reply = co_await redis_.Command(std::move(args));
   if (reply.ok() || absl::StrContains(reply.status().message(), "BUSYGROUP")) {
@@ -121,49 +161,11 @@ async::Task<absl::Status> EventStream::EnsureGroup() {
   co_return reply.status();
 }
 
-async::Task<absl::StatusOr<StreamPage>> EventStream::ReadPending(
-    std::string consumer, std::string after_id, int count) {
+async::Task<absl::StatusOr<ClaimedPage>> EventStream::ClaimAll(
+    std::string consumer, std::string cursor, int count) {
   std::vector<std::string> args = {
-      "XREADGROUP",        "GROUP",      kConsumerGroup,
-      std::move(consumer), "COUNT",      std::to_string(count),
-      "STREAMS",           kEventStream, std::move(after_id)};
-  CO_ASSIGN_OR_RETURN(RedisReply reply,
-                      co_await redis_.Command(std::move(args)));
-  co_return ToReadPage(reply);
-}
-
-async::Task<absl::StatusOr<StreamPage>> EventStream::ReadNew(
-    std::string consumer, int count, std::chrono::milliseconds block) {
-  // The reply to an idle BLOCK comes at its end, not before.
-  const std::chrono::milliseconds timeout =
-      block + std::chrono::milliseconds(1500);
-  std::vector<std::string> args = {"XREADGROUP",
-                                   "GROUP",
-                                   kConsumerGroup,
-                                   std::move(consumer),
-                                   "COUNT",
-                                   std::to_string(count),
-                                   "BLOCK",
-                                   std::to_string(block.count()),
-                                   "STREAMS",
-                                   kEventStream,
-                                   ">"};
-  CO_ASSIGN_OR_RETURN(RedisReply reply,
-                      co_await redis_.Command(std::move(args), timeout));
-  co_return ToReadPage(reply);
-}
-
-async::Task<absl::StatusOr<ClaimedPage>> EventStream::Claim(
-    std::string consumer, std::chrono::milliseconds min_idle,
-    std::string cursor, int count) {
-  std::vector<std::string> args = {"XAUTOCLAIM",
-                                   kEventStream,
-                                   kConsumerGroup,
-                                   std::move(consumer),
-                                   std::to_string(min_idle.count()),
-                                   std::move(cursor),
-                                   "COUNT",
-                                   std::to_string(count)};
+      "XAUTOCLAIM", keys_.events,      kConsumerGroup, std::move(consumer),
+      "0",          std::move(cursor), "COUNT",        std::to_string(count)};
   CO_ASSIGN_OR_RETURN(RedisReply reply,
                       co_await redis_.Command(std::move(args)));
   if (reply.elements.size() < 2) {
@@ -180,31 +182,51 @@ async::Task<absl::StatusOr<ClaimedPage>> EventStream::Claim(
   co_return claimed;
 }
 
-async::Task<absl::StatusOr<std::optional<StreamEvent>>> EventStream::Redeliver(
-    std::string consumer, std::string id) {
-  std::vector<std::string> args = {
-      "XCLAIM", kEventStream, kConsumerGroup, std::move(consumer),
-      "0",      std::move(id)};
+async::Task<absl::StatusOr<std::vector<std::string>>> EventStream::Idle(
+    std::chrono::milliseconds min_idle, int count) {
+  std::vector<std::string> args = {"XPENDING",
+                                   keys_.events,
+                                   kConsumerGroup,
+                                   "IDLE",
+                                   std::to_string(min_idle.count()),
+                                   "-",
+                                   "+",
+                                   std::to_string(count)};
   CO_ASSIGN_OR_RETURN(RedisReply reply,
                       co_await redis_.Command(std::move(args)));
-  StreamPage page = ToPage(reply);
-  if (page.events.empty()) co_return std::nullopt;
-  co_return std::move(page.events[0]);
+  std::vector<std::string> ids;
+  for (const RedisReply& entry : reply.elements) {
+    if (!entry.elements.empty()) ids.push_back(entry.elements[0].text);
+  }
+  co_return ids;
+}
+
+async::Task<absl::StatusOr<std::vector<StreamEvent>>> EventStream::Claim(
+    std::string consumer, std::vector<std::string> ids) {
+  std::vector<std::string> args = {"XCLAIM", keys_.events, kConsumerGroup,
+                                   std::move(consumer), "0"};
+  for (std::string& id : ids) args.push_back(std::move(id));
+  CO_ASSIGN_OR_RETURN(RedisReply reply,
+                      co_await redis_.Command(std::move(args)));
+  co_return ToPage(reply).events;
 }
 
 async::Task<absl::Status> EventStream::Acknowledge(
     std::vector<std::string> ids) {
-  std::vector<std::string> args = {"XACK", kEventStream, kConsumerGroup};
+  std::vector<std::string> args = {"XACK", keys_.events, kConsumerGroup};
   for (std::string& id : ids) args.push_back(std::move(id));
   const auto reply = co_await redis_.Command(std::move(args));
   co_return reply.status();
 }
 
-async::Task<absl::Status> EventStream::Bury(StreamEvent event,
-                                            std::string reason, int attempts,
-                                            int64_t now_ms) {
-  std::vector<std::string> keys = {kEventStream, kDeadLetterStream};
+async::Task<absl::StatusOr<bool>> EventStream::Bury(StreamEvent event,
+                                                    std::string reason,
+                                                    int attempts,
+                                                    int64_t now_ms,
+                                                    std::string lease) {
+  std::vector<std::string> keys = {keys_.events, keys_.dead, keys_.lease};
   std::vector<std::string> args = {kConsumerGroup,
+                                   std::move(lease),
                                    std::move(event.id),
                                    std::move(event.provider),
                                    std::move(event.body),
@@ -213,56 +235,29 @@ async::Task<absl::Status> EventStream::Bury(StreamEvent event,
                                    std::move(reason),
                                    std::to_string(attempts),
                                    std::to_string(now_ms)};
-  const auto reply =
-      co_await redis_.Eval(BuryScript(), std::move(keys), std::move(args));
-  co_return reply.status();
+  CO_ASSIGN_OR_RETURN(
+      RedisReply reply,
+      co_await redis_.Eval(BuryScript(), std::move(keys), std::move(args)));
+  co_return reply.integer == 1;
 }
 
-async::Task<absl::StatusOr<StreamStats>> EventStream::Stats() {
-  // In this order: whatever is up to last_delivered and not acknowledged is
-  // then sure to be among the pending, which Trim relies on.
-  std::vector<std::string> groups_args = {"XINFO", "GROUPS", kEventStream};
-  CO_ASSIGN_OR_RETURN(RedisReply groups,
-                      co_await redis_.Command(std::move(groups_args)));
-  std::vector<std::string> pending_args = {"XPENDING", kEventStream,
-                                           kConsumerGroup};
-  CO_ASSIGN_OR_RETURN(RedisReply pending,
-                      co_await redis_.Command(std::move(pending_args)));
-  std::vector<std::string> dead_args = {"XLEN", kDeadLetterStream};
-  CO_ASSIGN_OR_RETURN(RedisReply dead,
-                      co_await redis_.Command(std::move(dead_args)));
-  StreamStats stats;
-  stats.dead_letters = dead.integer;
-  if (pending.elements.size() >= 2) {
-    stats.pending = pending.elements[0].integer;
-    stats.oldest_pending = pending.elements[1].text;
+async::Task<absl::StatusOr<StreamStats>> EventStream::Tidy(
+    std::optional<int64_t> trim_before_ms) {
+  std::vector<std::string> keys = {keys_.events, keys_.dead};
+  std::vector<std::string> args = {
+      kConsumerGroup, trim_before_ms ? std::to_string(*trim_before_ms) : ""};
+  CO_ASSIGN_OR_RETURN(
+      RedisReply reply,
+      co_await redis_.Eval(TidyScript(), std::move(keys), std::move(args)));
+  if (reply.elements.size() != 5) {
+    co_return absl::InternalError("tidy: unexpected reply");
   }
-  for (const RedisReply& group : groups.elements) {
-    if (TextOf(group, "name") != kConsumerGroup) continue;
-    stats.last_delivered = TextOf(group, "last-delivered-id");
-    const RedisReply* lag = Find(group, "lag");
-    if (lag != nullptr && lag->type == RedisReply::Type::kInteger) {
-      stats.lag = lag->integer;
-    }
-  }
+  StreamStats stats{.pending = reply.elements[1].integer,
+                    .oldest = reply.elements[2].text,
+                    .dead_letters = reply.elements[3].integer,
+                    .trimmed = reply.elements[4].integer};
+  if (reply.elements[0].integer >= 0) stats.lag = reply.elements[0].integer;
   co_return stats;
-}
-
-async::Task<absl::StatusOr<int64_t>> EventStream::Trim(StreamStats stats,
-                                                       int64_t before_ms) {
-  // What was delivered since has a higher id than last_delivered, and what was
-  // acknowledged since only leaves the floor lower than it could be.
-  std::string floor = std::to_string(before_ms) + "-0";
-  if (Before(stats.last_delivered, floor)) floor = stats.last_delivered;
-  if (!stats.oldest_pending.empty() && Before(stats.oldest_pending, floor)) {
-    floor = stats.oldest_pending;
-  }
-  if (floor.empty()) co_return 0;
-  std::vector<std::string> args = {"XTRIM", kEventStream, "MINID", "~",
-                                   std::move(floor)};
-  CO_ASSIGN_OR_RETURN(RedisReply reply,
-                      co_await redis_.Command(std::move(args)));
-  co_return reply.integer;
 }
 
 }  // namespace kyc::webhook

@@ -1,6 +1,5 @@
 #include "services/webhook/intake.h"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -8,9 +7,12 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/rpc/status.pb.h"
 #include "kyc/v1/webhook_service.grpc.pb.h"
 #include "services/async/call_context.h"
 #include "services/async/grpc_server.h"
+#include "services/async/grpc_status.h"
 #include "services/base/error.h"
 #include "services/base/log.h"
 #include "services/base/metrics.h"
@@ -19,9 +21,15 @@
 namespace kyc::webhook {
 namespace {
 
+using async::CallContext;
+using async::Task;
+
 constexpr size_t kMaxBodyBytes = 1 << 20;
-// The gateway gives intake 1 s; the answer has to reach it within that.
-constexpr std::chrono::milliseconds kBudget(800);
+constexpr int kMaxBatch = 1000;
+
+using Requests = std::vector<const v1::IngestSumsubEventRequest*>;
+// In the order of the requests: where each event is stored, or why not.
+using Results = std::vector<absl::StatusOr<std::string>>;
 
 base::Counter* Ingested(std::string_view result) {
   return base::GetCounter("kyc_webhook_ingested_total",
@@ -37,61 +45,138 @@ class IntakeService final : public v1::WebhookService::CallbackService {
       grpc::CallbackServerContext* rpc,
       const v1::IngestSumsubEventRequest* request,
       v1::IngestSumsubEventResponse* response) override {
-    // Intake has no state per caller: the loops take turns.
-    const int index = static_cast<int>(
-        turn_.fetch_add(1, std::memory_order_relaxed) % parts_.redis.size());
+    const int index = NextLoop();
     return async::RunUnary(
         rpc, parts_.runtime->loop(index), "WebhookService/IngestSumsubEvent",
-        [this, request, response, index](async::CallContext context) {
-          return Ingest(std::move(context), *request, response,
-                        *parts_.redis[index]);
+        [this, request, response, index](CallContext context) {
+          return IngestOne(std::move(context), index, *request, response);
+        });
+  }
+
+  grpc::ServerUnaryReactor* BatchIngestSumsubEvents(
+      grpc::CallbackServerContext* rpc,
+      const v1::BatchIngestSumsubEventsRequest* request,
+      v1::BatchIngestSumsubEventsResponse* response) override {
+    const int index = NextLoop();
+    return async::RunUnary(
+        rpc, parts_.runtime->loop(index),
+        "WebhookService/BatchIngestSumsubEvents",
+        [this, request, response, index](CallContext context) {
+          return IngestMany(std::move(context), index, *request, response);
         });
   }
 
  private:
-  async::Task<absl::Status> Ingest(async::CallContext context,
-                                   const v1::IngestSumsubEventRequest& request,
-                                   v1::IngestSumsubEventResponse* response,
-                                   async::Redis& redis) {
-    const auto now = std::chrono::steady_clock::now();
-    context.deadline = std::min(context.deadline, now + kBudget);
+  // Intake has no state per caller: the loops take turns.
+  int NextLoop() {
+    return static_cast<int>(turn_.fetch_add(1, std::memory_order_relaxed) %
+                            parts_.redis.size());
+  }
+
+  Task<absl::Status> IngestOne(CallContext context, int index,
+                               const v1::IngestSumsubEventRequest& request,
+                               v1::IngestSumsubEventResponse* response) {
+    Requests batch_of_one = {&request};
+    Results results = co_await Ingest(context, index, std::move(batch_of_one));
+    if (results[0].ok()) response->set_event_id(*std::move(results[0]));
+    co_return results[0].status();
+  }
+
+  Task<absl::Status> IngestMany(CallContext context, int index,
+                                const v1::BatchIngestSumsubEventsRequest& batch,
+                                v1::BatchIngestSumsubEventsResponse* response) {
+    if (batch.requests_size() > kMaxBatch) {
+      co_return base::Error(v1::ERROR_REASON_REQUEST_VALIDATION_FAILED,
+                            "a batch holds at most 1000 requests");
+    }
+    Requests requests;
+    requests.reserve(batch.requests_size());
+    for (const auto& request : batch.requests()) requests.push_back(&request);
+    Results results = co_await Ingest(context, index, std::move(requests));
+    response->mutable_results()->Reserve(static_cast<int>(results.size()));
+    for (auto& result : results) {
+      if (result.ok()) {
+        response->add_results()->mutable_response()->set_event_id(
+            *std::move(result));
+      } else {
+        *response->add_results()->mutable_error() =
+            async::ToRpcStatus(result.status());
+      }
+    }
+    co_return absl::OkStatus();
+  }
+
+  // One pipelined write for all that are accepted.
+  Task<Results> Ingest(CallContext context, int index, Requests requests) {
+    struct Accepted {
+      size_t at;
+      int partition;
+      base::TraceContext trace;
+    };
+    Results results(requests.size(), absl::UnknownError(""));
+    std::vector<Accepted> accepted;
+    async::RedisBatch batch;
+    const auto secrets = parts_.secrets->Get();
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const v1::IngestSumsubEventRequest& request = *requests[i];
+      const base::TraceContext trace =
+          request.traceparent().empty()
+              ? context.trace
+              : base::TraceContext::Continue(request.traceparent());
+      if (absl::Status refused = Check(request, *secrets, trace);
+          !refused.ok()) {
+        results[i] = std::move(refused);
+        continue;
+      }
+      const int partition = AddAppend({.provider = "sumsub",
+                                       .body = request.body(),
+                                       .received_ms = parts_.clock->NowMs(),
+                                       .traceparent = trace.ToTraceparent()},
+                                      parts_.partitions, &batch);
+      accepted.push_back({i, partition, trace});
+    }
+    if (accepted.empty()) co_return results;
+    const auto replies =
+        co_await parts_.redis[index]->CommandMany(std::move(batch));
+    for (size_t i = 0; i < accepted.size(); ++i) {
+      const auto& [at, partition, trace] = accepted[i];
+      if (replies[i].ok()) {
+        stored_->Add();
+        std::string id = EventId(partition, replies[i]->text);
+        base::LogInfo("webhook stored", {{"event_id", id}}, &trace);
+        results[at] = std::move(id);
+      } else {
+        unavailable_->Add();
+        const auto why = replies[i].status().message();
+        base::LogError("webhook not stored",
+                       {{"error", std::string_view(why.data(), why.size())}},
+                       &trace);
+        results[at] = base::Error(v1::ERROR_REASON_UNAVAILABLE);
+      }
+    }
+    co_return results;
+  }
+
+  absl::Status Check(const v1::IngestSumsubEventRequest& request,
+                     const std::vector<base::Secret>& secrets,
+                     const base::TraceContext& trace) const {
     if (request.body().size() > kMaxBodyBytes) {
       too_large_->Add();
-      co_return base::Error(v1::ERROR_REASON_BODY_TOO_LARGE);
+      return base::Error(v1::ERROR_REASON_BODY_TOO_LARGE);
     }
     if (!VerifyDigest(request.body(),
                       {request.digests().begin(), request.digests().end()},
                       {request.digest_algorithms().begin(),
                        request.digest_algorithms().end()},
-                      *parts_.secrets->Get(), parts_.algorithms)) {
+                      secrets, parts_.algorithms)) {
       refused_->Add();
       base::LogWarning("webhook refused: bad signature",
                        {{"bytes", request.body().size()},
                         {"digest_headers", request.digests_size()}},
-                       &context.trace);
-      co_return base::Error(v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID);
+                       &trace);
+      return base::Error(v1::ERROR_REASON_WEBHOOK_SIGNATURE_INVALID);
     }
-    StreamEvent event{.provider = "sumsub",
-                      .body = request.body(),
-                      .received_ms = parts_.clock->NowMs(),
-                      .traceparent = context.trace.ToTraceparent()};
-    EventStream stream(redis);
-    absl::StatusOr<std::string> id = co_await stream.Append(
-        std::move(event), std::chrono::duration_cast<std::chrono::milliseconds>(
-                              context.Remaining(kBudget)));
-    if (!id.ok()) {
-      unavailable_->Add();
-      base::LogError(
-          "webhook not stored",
-          {{"error", std::string_view(id.status().message().data(),
-                                      id.status().message().size())}},
-          &context.trace);
-      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
-    }
-    stored_->Add();
-    base::LogInfo("webhook stored", {{"entry", *id}}, &context.trace);
-    response->set_event_id(*std::move(id));
-    co_return absl::OkStatus();
+    return absl::OkStatus();
   }
 
   const IntakeParts parts_;

@@ -2,6 +2,7 @@
 #ifndef KYC_SERVICES_WEBHOOK_INTAKE_H_
 #define KYC_SERVICES_WEBHOOK_INTAKE_H_
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -24,16 +25,23 @@ struct IntakeParts {
   std::vector<async::Redis*> redis;
   const SecretFile* secrets;
   std::vector<DigestAlgorithm> algorithms;
+  int partitions;
   const base::Clock* clock;
 };
 
-// IngestSumsubEvent verifies the digest over the raw body, appends the event
-// to the stream and answers after Redis has it: OK means stored. Whether the
+// For how long intake waits for Redis: the gateway gives it 0.9 s, and the
+// answer has to reach it within that. The command time limit of its
+// connections.
+inline constexpr std::chrono::milliseconds kIntakeLimit{800};
+
+// Verifies the digest over the raw body, appends the event to its partition
+// of the stream and answers after Redis has it: OK means stored. Whether the
 // body is JSON, or of a known type or user, is not asked here: a sender that
-// signs well must not be made to send again.
+// signs well must not be made to send again. The events of a batch are
+// verified one by one and appended in one go; each has an answer of its own.
 //
 // Errors: KYC-401-001 for a bad digest, GEN-413-001 for a body over 1 MiB,
-// GEN-503-001 when Redis has not answered within 800 ms, so that the sender
+// GEN-503-001 when Redis has not stored it in time, so that the sender
 // repeats. Nothing of the body is logged.
 std::unique_ptr<grpc::Service> MakeIntakeService(IntakeParts parts);
 

@@ -24,9 +24,11 @@
 #include "services/process/process.h"
 #include "services/webhook/consumer.h"
 #include "services/webhook/digest.h"
+#include "services/webhook/event_admin_service.h"
 #include "services/webhook/intake.h"
 #include "services/webhook/outgoing/dispatcher.h"
 #include "services/webhook/outgoing/subscription_service.h"
+#include "services/webhook/partition.h"
 #include "services/webhook/secret_file.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:50052",
@@ -45,14 +47,22 @@ ABSL_FLAG(std::string, sumsub_webhook_secret_file, "",
 ABSL_FLAG(std::vector<std::string>, sumsub_digest_algorithms,
           (std::vector<std::string>{"HMAC_SHA256_HEX", "HMAC_SHA512_HEX"}),
           "digest algorithms that SumSub may use; HMAC_SHA1_HEX only if named");
+ABSL_FLAG(int, stream_partitions, kyc::webhook::kDefaultPartitions,
+          "partitions of the event stream, 1 to 256; the same for all "
+          "processes, and fixed for a deployment");
 ABSL_FLAG(std::string, consumer_name, "",
-          "name in the consumer group: unique among live processes, the same "
-          "after a restart; empty: host name and --listen");
+          "this process's name: unique among live processes, the same after "
+          "a restart; empty: host name and --listen");
+ABSL_FLAG(absl::Duration, lease_time, absl::Seconds(15),
+          "after which the partitions of a dead process are taken over");
 ABSL_FLAG(absl::Duration, claim_interval, absl::Seconds(15),
-          "how often events that a dead consumer left are looked for");
-ABSL_FLAG(absl::Duration, claim_min_idle, absl::Seconds(60),
+          "how often events are looked for that a process had when it lost "
+          "their partition");
+ABSL_FLAG(absl::Duration, claim_min_idle, absl::Seconds(30),
           "for how long such an event must have lain");
-ABSL_FLAG(int, apply_concurrency, 64, "events being applied at the same time");
+ABSL_FLAG(absl::Duration, max_event_age, absl::Hours(24),
+          "age at which an event that KycService cannot settle is given up");
+ABSL_FLAG(int, apply_concurrency, 256, "events being applied at the same time");
 ABSL_FLAG(absl::Duration, stream_retention, absl::Hours(24 * 7),
           "how long acknowledged events stay in the stream");
 ABSL_FLAG(bool, allow_loopback_webhooks, false,
@@ -130,6 +140,17 @@ absl::StatusOr<Config> ReadConfig(SecretFile& secrets) {
   config.algorithms = *std::move(algorithms);
 
   config.consumer.name = ConsumerName();
+  config.consumer.partitions = absl::GetFlag(FLAGS_stream_partitions);
+  if (config.consumer.partitions < 1 ||
+      config.consumer.partitions > kMaxPartitions) {
+    return Wrong("stream_partitions", "must be from 1 to 256");
+  }
+  ASSIGN_OR_RETURN(config.consumer.lease_time,
+                   Interval("lease_time", absl::GetFlag(FLAGS_lease_time),
+                            absl::Seconds(1)));
+  ASSIGN_OR_RETURN(config.consumer.max_event_age,
+                   Interval("max_event_age", absl::GetFlag(FLAGS_max_event_age),
+                            absl::ZeroDuration()));
   ASSIGN_OR_RETURN(
       config.consumer.claim_interval,
       Interval("claim_interval", absl::GetFlag(FLAGS_claim_interval),
@@ -166,16 +187,18 @@ int Run() {
   if (!config.ok()) process::FailConfig(config.status());
   if (process::CheckOnly()) return 0;
 
-  async::Runtime runtime(
-      process::ThreadCount(absl::GetFlag(FLAGS_threads)));
+  async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads)));
   IntakeParts parts{.runtime = &runtime,
                     .secrets = &secrets,
                     .algorithms = config->algorithms,
+                    .partitions = config->consumer.partitions,
                     .clock = &base::SystemClock()};
+  async::RedisOptions intake_redis = config->redis;
+  intake_redis.command_timeout = kIntakeLimit;
   std::vector<std::unique_ptr<async::Redis>> connections;
   for (int i = 0; i < runtime.size(); ++i) {
     connections.push_back(
-        std::make_unique<async::Redis>(runtime.loop(i), config->redis));
+        std::make_unique<async::Redis>(runtime.loop(i), intake_redis));
     parts.redis.push_back(connections.back().get());
   }
   const bool allow_loopback = absl::GetFlag(FLAGS_allow_loopback_webhooks);
@@ -193,8 +216,13 @@ int Run() {
       runtime.loop(0), config->redis,
       {.member = config->consumer.name, .allow_loopback = allow_loopback},
       base::SystemClock());
+  async::Redis admin_redis(runtime.loop(0), config->redis);
+  const std::unique_ptr<grpc::Service> event_admin =
+      MakeEventAdminService(runtime.loop(0), admin_redis,
+                            config->consumer.partitions, base::SystemClock());
   process::GrpcServer grpc(absl::GetFlag(FLAGS_listen),
-                           {intake.get(), subscriptions.get()},
+                           {intake.get(), subscriptions.get(),
+                            event_admin.get()},
                            absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),

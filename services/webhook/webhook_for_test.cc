@@ -7,11 +7,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <future>
+#include <set>
 #include <thread>
 #include <utility>
 
+#include "google/rpc/status.pb.h"
 #include "kyc/v1/provider_event_service.grpc.pb.h"
+#include "services/base/metrics.h"
 #include "services/webhook/event_stream.h"
 
 namespace kyc::webhook {
@@ -32,8 +36,8 @@ std::string FreshUnixAddress() {
          std::to_string(next++);
 }
 
-RedisProbe::RedisProbe(const async::RedisOptions& options)
-    : runtime_(1), redis_(runtime_.loop(0), options) {
+RedisProbe::RedisProbe(const async::RedisOptions& options, int partitions)
+    : partitions_(partitions), runtime_(1), redis_(runtime_.loop(0), options) {
   runtime_.Start();
 }
 
@@ -58,34 +62,95 @@ async::RedisReply RedisProbe::Do(std::vector<std::string> args) {
   return reply.ok() ? *std::move(reply) : async::RedisReply();
 }
 
-int64_t RedisProbe::Length(const std::string& stream) {
-  return Do({"XLEN", stream}).integer;
+int64_t RedisProbe::Length(std::string PartitionKeys::*stream) {
+  int64_t length = 0;
+  for (int i = 0; i < partitions_; ++i) {
+    length += Do({"XLEN", PartitionKeys(i).*stream}).integer;
+  }
+  return length;
 }
 
+int64_t RedisProbe::Events() { return Length(&PartitionKeys::events); }
+
+int64_t RedisProbe::DeadLetters() { return Length(&PartitionKeys::dead); }
+
 int64_t RedisProbe::Pending() {
-  const auto reply = Try({"XPENDING", kEventStream, kConsumerGroup});
-  return reply.ok() ? reply->elements.at(0).integer : -1;
+  int64_t pending = 0;
+  for (int i = 0; i < partitions_; ++i) {
+    // An error where there is no group yet.
+    const auto reply =
+        Try({"XPENDING", PartitionKeys(i).events, kConsumerGroup});
+    if (reply.ok()) pending += reply->elements.at(0).integer;
+  }
+  return pending;
+}
+
+int RedisProbe::LeasesOf(const std::string& process) {
+  int leases = 0;
+  for (int i = 0; i < partitions_; ++i) {
+    const std::string lease = Do({"GET", PartitionKeys(i).lease}).text;
+    const std::string end = ":" + process;
+    if (lease.size() > end.size() &&
+        lease.substr(lease.size() - end.size()) == end) {
+      ++leases;
+    }
+  }
+  return leases;
 }
 
 std::string RedisProbe::AddEvent(const std::string& body,
                                  const std::string& traceparent,
-                                 const std::string& id) {
-  return Do({"XADD", kEventStream, id, "p", "sumsub", "b", body, "t",
-             "1700000000000", "tp", traceparent})
-      .text;
+                                 const std::string& entry) {
+  const int partition = PartitionOf(ApplicantKey(body), partitions_);
+  return EventId(partition, Do({"XADD", PartitionKeys(partition).events, entry,
+                                "p", "sumsub", "b", body, "t", "1700000000000",
+                                "tp", traceparent})
+                                .text);
 }
 
-std::map<std::string, std::string> RedisProbe::FirstEntry(
-    const std::string& stream) {
+namespace {
+
+std::map<std::string, std::string> Fields(const async::RedisReply& range) {
   std::map<std::string, std::string> fields;
-  const async::RedisReply reply =
-      Do({"XRANGE", stream, "-", "+", "COUNT", "1"});
-  if (reply.elements.empty()) return fields;
-  const auto& pairs = reply.elements[0].elements[1].elements;
+  if (range.elements.empty()) return fields;
+  const auto& pairs = range.elements[0].elements[1].elements;
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
     fields[pairs[i].text] = pairs[i + 1].text;
   }
   return fields;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> RedisProbe::FirstEntry(
+    const std::string& stream) {
+  return Fields(Do({"XRANGE", stream, "-", "+", "COUNT", "1"}));
+}
+
+std::map<std::string, std::string> RedisProbe::Entry(
+    const std::string& event_id) {
+  const auto place = ParseEventId(event_id, partitions_);
+  EXPECT_TRUE(place.has_value()) << event_id;
+  if (!place) return {};
+  return Fields(Do({"XRANGE", PartitionKeys(place->partition).events,
+                    place->entry, place->entry}));
+}
+
+std::map<std::string, std::string> RedisProbe::DeadLetter() {
+  EXPECT_EQ(DeadLetters(), 1);
+  for (int i = 0; i < partitions_; ++i) {
+    auto letter = FirstEntry(PartitionKeys(i).dead);
+    if (!letter.empty()) return letter;
+  }
+  return {};
+}
+
+int64_t MetricValue(const std::string& name) {
+  const std::string text = "\n" + base::RenderMetrics();
+  const size_t at = text.find("\n" + name + " ");
+  return at == std::string::npos
+             ? 0
+             : std::atoll(text.c_str() + at + name.size() + 2);
 }
 
 class KycStub::Service final : public v1::ProviderEventService::Service {
@@ -93,26 +158,65 @@ class KycStub::Service final : public v1::ProviderEventService::Service {
   grpc::Status ApplyProviderEvent(
       grpc::ServerContext* rpc, const v1::ApplyProviderEventRequest* request,
       v1::ApplyProviderEventResponse* response) override {
-    EXPECT_EQ(request->provider(), v1::PROVIDER_SUMSUB);
+    std::string traceparent;
+    const auto found = rpc->client_metadata().find("traceparent");
+    if (found != rpc->client_metadata().end()) {
+      traceparent.assign(found->second.data(), found->second.size());
+    }
+    return Apply(*request, std::move(traceparent), /*batched=*/false, response);
+  }
+
+  grpc::Status BatchApplyProviderEvents(
+      grpc::ServerContext*, const v1::BatchApplyProviderEventsRequest* request,
+      v1::BatchApplyProviderEventsResponse* response) override {
+    std::vector<std::thread> workers;
+    for (int i = 0; i < request->requests_size(); ++i) response->add_results();
+    for (int i = 0; i < request->requests_size(); ++i) {
+      workers.emplace_back([&, i] {
+        const auto& item = request->requests(i);
+        EXPECT_GT(item.timeout_ms(), 0u);
+        auto& result = *response->mutable_results(i);
+        if (item.payload().substr(0, 3) == "ask") {
+          result.mutable_response()->set_effect(
+              v1::ApplyProviderEventResponse::EFFECT_ASK_PROVIDER);
+          return;
+        }
+        v1::ApplyProviderEventResponse answer;
+        const grpc::Status status =
+            Apply(item, item.traceparent(), /*batched=*/true, &answer);
+        if (status.ok()) {
+          *result.mutable_response() = answer;
+        } else {
+          result.mutable_error()->set_code(status.error_code());
+        }
+      });
+    }
+    for (std::thread& worker : workers) worker.join();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Apply(const v1::ApplyProviderEventRequest& request,
+                     std::string traceparent, bool batched,
+                     v1::ApplyProviderEventResponse* response) {
+    EXPECT_EQ(request.provider(), v1::PROVIDER_SUMSUB);
     Script script;
     int times_before = 0;
     {
       base::MutexLock lock(&mutex_);
       script = script_;
-      times_before = times_[request->payload()]++;
+      times_before = times_[request.payload()]++;
       most_at_once_ = std::max(most_at_once_, ++at_once_);
     }
     const grpc::Status status =
-        script ? script(request->payload(), times_before) : grpc::Status::OK;
-    Call call{request->event_id(), request->payload(), ""};
-    const auto found = rpc->client_metadata().find("traceparent");
-    if (found != rpc->client_metadata().end()) {
-      call.traceparent.assign(found->second.data(), found->second.size());
-    }
-    response->set_effect(v1::ApplyProviderEventResponse::EFFECT_APPLIED);
+        script ? script(request.payload(), times_before) : grpc::Status::OK;
     base::MutexLock lock(&mutex_);
     --at_once_;
-    if (status.ok()) applied_.push_back(std::move(call));
+    if (!status.ok()) return status;
+    response->set_effect(payloads_.insert(request.payload()).second
+                             ? v1::ApplyProviderEventResponse::EFFECT_APPLIED
+                             : v1::ApplyProviderEventResponse::EFFECT_STALE);
+    applied_.push_back({request.event_id(), request.payload(),
+                        std::move(traceparent), batched});
     return status;
   }
 
@@ -138,6 +242,7 @@ class KycStub::Service final : public v1::ProviderEventService::Service {
   mutable base::Mutex mutex_;
   Script script_ ABSL_GUARDED_BY(mutex_);
   std::vector<Call> applied_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> payloads_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> times_ ABSL_GUARDED_BY(mutex_);
   int at_once_ ABSL_GUARDED_BY(mutex_) = 0;
   int most_at_once_ ABSL_GUARDED_BY(mutex_) = 0;

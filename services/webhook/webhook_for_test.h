@@ -17,6 +17,7 @@
 #include "services/async/loop.h"
 #include "services/async/redis.h"
 #include "services/base/mutex.h"
+#include "services/webhook/partition.h"
 
 namespace kyc::webhook {
 
@@ -27,41 +28,63 @@ bool Eventually(const std::function<bool()>& condition,
 // A new address of its own for each call: unix:/tmp/….
 std::string FreshUnixAddress();
 
+// Partitions of the stream in tests, unless they say otherwise.
+inline constexpr int kTestPartitions = 4;
+
 // Commands given from a test's thread, one at a time.
 class RedisProbe {
  public:
-  explicit RedisProbe(const async::RedisOptions& options);
+  explicit RedisProbe(const async::RedisOptions& options,
+                      int partitions = kTestPartitions);
   ~RedisProbe();
 
   // Fails the test on an error, and gives nil.
   async::RedisReply Do(std::vector<std::string> args);
 
-  int64_t Length(const std::string& stream);
-  // Entries pending in the consumer group; -1 while there is none.
+  // Of all partitions together: entries, dead letters, and entries pending in
+  // the consumer group.
+  int64_t Events();
+  int64_t DeadLetters();
   int64_t Pending();
-  // Stores an event as intake does; gives its id. "*" lets Redis choose it.
+  // How many partitions the process of that name has the lease of.
+  int LeasesOf(const std::string& process);
+  // Stores an event in its applicant's partition as intake does; gives its
+  // EventId. "*" lets Redis choose the entry's id.
   std::string AddEvent(const std::string& body,
                        const std::string& traceparent = "",
-                       const std::string& id = "*");
+                       const std::string& entry = "*");
   // The fields of the first entry of a stream.
   std::map<std::string, std::string> FirstEntry(const std::string& stream);
+  // Those of the entry that an EventId names.
+  std::map<std::string, std::string> Entry(const std::string& event_id);
+  // Those of the only dead letter.
+  std::map<std::string, std::string> DeadLetter();
 
  private:
   absl::StatusOr<async::RedisReply> Try(std::vector<std::string> args);
+  int64_t Length(std::string PartitionKeys::*stream);
 
+  const int partitions_;
   async::Runtime runtime_;
   async::Redis redis_;
 };
 
-// Answers ApplyProviderEvent. Thread-safe.
+// The value of a metric, by its name with labels as /metrics shows it; 0 where
+// there is none.
+int64_t MetricValue(const std::string& name);
+
+// Answers ApplyProviderEvent and batches of it, whose items it works on side
+// by side. A payload that was applied before is stale; one that begins with
+// "ask" wants to be alone. Thread-safe.
 class KycStub {
  public:
   struct Call {
     std::string event_id;
     std::string payload;
     std::string traceparent;
+    bool batched;
   };
-  // What a call is answered, by its payload and how often that one came
+  // What an event is answered, by its payload and how often that one came
   // before. May block.
   using Script =
       std::function<grpc::Status(const std::string& payload, int times_before)>;

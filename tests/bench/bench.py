@@ -154,12 +154,7 @@ def ours(directory):
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         assert set(pool.map(send, range(USERS))) == {200}
 
-    def drained():
-        groups = stack.redis("XINFO", "GROUPS", "kyc:events").split("\n")
-        fields = dict(zip(groups[::2], groups[1::2]))
-        return fields.get("pending") == "0" and fields.get("lag") == "0"
-
-    wait_until(drained, 120, 0.2, "all events applied")
+    wait_until(stack.events_applied, 120, 0.2, "all events applied")
     tokens = os.path.join(directory, "tokens.txt")
     with open(tokens, "w", encoding="utf-8") as file:
         subprocess.run(

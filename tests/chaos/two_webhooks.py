@@ -4,7 +4,7 @@ KycService through a fault proxy of its own."""
 import signal
 
 from fault_proxy import FaultProxy
-from stack import Stack, free_ports
+from stack import Stack, free_ports, request, wait_until
 
 SECOND = "webhook2"
 
@@ -25,9 +25,19 @@ class TwoWebhooks(Stack):
         try:
             self.start_all()
             self.start(SECOND)
+            wait_until(self.shared, 60, 0.2, "each has its partitions")
         except BaseException:
             self.stop()
             raise
+
+    def shared(self):
+        """Whether each has its share of the event stream's partitions."""
+        for name in ("webhook", SECOND):
+            admin = self.port(name + "_admin")
+            text = request(admin, "GET", "/metrics")[2]
+            if "\nkyc_webhook_partitions_owned 8\n" not in text:
+                return False
+        return True
 
     def command(self, name):
         if name != SECOND:

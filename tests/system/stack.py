@@ -496,6 +496,22 @@ class Stack:
             check=True, capture_output=True, text=True,
         ).stdout.strip()
 
+    def event_streams(self):
+        """The partitions of the provider events' stream, as far as they are."""
+        return self.redis("KEYS", "kyc:{e*}:events").split()
+
+    def events_stored(self):
+        return sum(int(self.redis("XLEN", key)) for key in self.event_streams())
+
+    def events_applied(self):
+        """Whether every stored event is acknowledged."""
+        for key in self.event_streams():
+            lines = self.redis("XINFO", "GROUPS", key).split("\n")
+            fields = dict(zip(lines[::2], lines[1::2]))
+            if fields.get("pending") != "0" or fields.get("lag") != "0":
+                return False
+        return True
+
     def sign(self, body, algorithm=hashlib.sha256, secret=None):
         return hmac.new(
             (secret or self.webhook_secret).encode(), body, algorithm

@@ -47,12 +47,13 @@ NOISE = {
 
 # Marker -> the only places in Redis it may be: (pattern of key, field).
 RECORD = r"kyc:\{b\d{3}\}:user:.*"
+EVENTS = r"kyc:\{e\d{2}\}:events"
 PLACES = {
     FIRST_NAME: {(RECORD, "first_name")},
     LAST_NAME: {(RECORD, "last_names")},
-    MODERATION_COMMENT: {(RECORD, "reject_reason"), ("kyc:events", "b")},
+    MODERATION_COMMENT: {(RECORD, "reject_reason"), (EVENTS, "b")},
     # An event is stored as it was received.
-    CLIENT_COMMENT: {("kyc:events", "b")},
+    CLIENT_COMMENT: {(EVENTS, "b")},
 }
 
 
@@ -291,11 +292,7 @@ class Canary(unittest.TestCase):
 
     @classmethod
     def wait_until_applied(cls):
-        def drained():
-            text = cls.stack.redis("XPENDING", "kyc:events", "kyc")
-            return text.splitlines()[0] == "0"
-
-        wait_until(drained, 30, 0.2, "all events applied")
+        wait_until(cls.stack.events_applied, 30, 0.2, "all events applied")
 
     # What is left behind.
 

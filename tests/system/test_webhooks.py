@@ -33,12 +33,6 @@ class Webhooks(unittest.TestCase):
     def tearDownClass(cls):
         cls.stack.stop()
 
-    def drained(self):
-        """Every stored event is acknowledged."""
-        groups = self.stack.redis("XINFO", "GROUPS", "kyc:events").split("\n")
-        fields = dict(zip(groups[::2], groups[1::2]))
-        return fields.get("pending") == "0" and fields.get("lag") == "0"
-
     def test_no_order_of_six_events_changes_the_end(self):
         deliveries = []
         users = []
@@ -54,7 +48,7 @@ class Webhooks(unittest.TestCase):
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             statuses = list(pool.map(send, deliveries))
         self.assertEqual(set(statuses), {200})
-        wait_until(self.drained, 90, 0.2, "all events applied")
+        wait_until(self.stack.events_applied, 90, 0.2, "all events applied")
         for user in users:
             key = next(iter(self.record_keys(user)))
             record = self.record(key)
@@ -86,7 +80,7 @@ class Webhooks(unittest.TestCase):
             )
         self.assertEqual(set(statuses), {200})
         user.wait_for("approved")
-        wait_until(self.drained, 30, 0.2, "all events applied")
+        wait_until(self.stack.events_applied, 30, 0.2, "all events applied")
         key = self.record_keys(user.sub)[0]
         self.assertEqual(self.record(key)["v"], "1")
         self.assertEqual(
@@ -151,7 +145,7 @@ class Webhooks(unittest.TestCase):
                 {"X-Payload-Digest": good, **alg},
             ),
         }
-        length = self.stack.redis("XLEN", "kyc:events")
+        length = self.stack.events_stored()
         for name, (text, headers) in cases.items():
             with self.subTest(name):
                 status, _, problem = self.stack.webhook(text, headers)
@@ -168,7 +162,7 @@ class Webhooks(unittest.TestCase):
             connection.endheaders(body)
             self.assertEqual(connection.getresponse().status, 401)
             connection.close()
-        self.assertEqual(self.stack.redis("XLEN", "kyc:events"), length)
+        self.assertEqual(self.stack.events_stored(), length)
         self.assertEqual(user.status(), "pending")
 
     def test_anything_with_a_good_signature_is_stored(self):
@@ -205,7 +199,7 @@ class Webhooks(unittest.TestCase):
                 event(user.sub, "applicantReviewed", at, "GREEN", level=level)
             )
         user.wait_for("in_progress")
-        wait_until(self.drained, 30, 0.2, "all events applied")
+        wait_until(self.stack.events_applied, 30, 0.2, "all events applied")
         self.assertEqual(user.status(), "in_progress")
         self.stack.webhook(event(user.sub, "applicantReviewed", 3000, "GREEN"))
         user.wait_for("approved")
@@ -223,7 +217,7 @@ class Webhooks(unittest.TestCase):
         send("applicantReset", later + 1000)
         user.wait_for("pending")
         send("applicantReviewed", later, "RED", "FINAL", "No.")
-        wait_until(self.drained, 30, 0.2, "all events applied")
+        wait_until(self.stack.events_applied, 30, 0.2, "all events applied")
         self.assertEqual(user.status(), "pending")
         send("applicantReviewed", later + 2000, "GREEN")
         user.wait_for("approved")
