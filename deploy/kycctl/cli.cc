@@ -244,7 +244,11 @@ int RunCli(const std::vector<Command>& commands,
   }
   const std::vector<std::string> arguments(
       line.words.begin() + WordCount(command->words), line.words.end());
-  if (arguments.size() != command->arguments.size()) {
+  const auto required = static_cast<size_t>(std::count_if(
+      command->arguments.begin(), command->arguments.end(),
+      [](const std::string& name) { return !name.starts_with("["); }));
+  if (arguments.size() < required ||
+      arguments.size() > command->arguments.size()) {
     return UsageError(err,
                       "kycctl " + command->words + " takes " +
                           std::to_string(command->arguments.size()) +

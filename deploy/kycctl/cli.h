@@ -56,7 +56,8 @@ struct Command {
   std::string summary;  // One line.
   std::vector<std::string> examples;
   std::vector<Flag> flags;
-  std::vector<std::string> arguments;  // Names; all are required.
+  // Names; those in brackets, which stand last, may be left out.
+  std::vector<std::string> arguments;
   // Prints its result to `out`. INVALID_ARGUMENT means a wrong flag's value
   // (exit code 2), any other error a failure (1); the message goes to stderr.
   std::function<absl::Status(const Args& args, std::ostream& out)> run;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "deploy/kycctl/cli.h"
+#include "deploy/kycctl/event_commands.h"
 #include "deploy/kycctl/key_commands.h"
 #include "deploy/kycctl/pint_commands.h"
 #include "deploy/kycctl/token_commands.h"
@@ -17,6 +18,9 @@ int main(int argc, char** argv) {
     commands.push_back(std::move(command));
   }
   for (auto& command : kyc::kycctl::WebhookCommands()) {
+    commands.push_back(std::move(command));
+  }
+  for (auto& command : kyc::kycctl::EventCommands()) {
     commands.push_back(std::move(command));
   }
   return kyc::kycctl::RunCli(commands,
