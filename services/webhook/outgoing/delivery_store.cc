@@ -16,7 +16,9 @@ using async::Task;
 
 constexpr int kLogEntries = 1000;
 constexpr int64_t kLogMs = 7LL * 24 * 3600 * 1000;
-constexpr int kMostQueues = 512;
+// Queues of a part that are looked at; one more than there are subscriptions
+// is enough, for those of dead receivers stay in front.
+constexpr int kMostQueues = 10000;
 
 std::string Prefix(int part) {
   return absl::StrCat("kyc:{out:", absl::Hex(part), "}:");

@@ -78,7 +78,7 @@ class DeliveryStore {
                                            int64_t now_ms);
 
   // Queues of these parts that have something due, the longest due first; at
-  // most 512 of each part.
+  // most 10,000 of each part.
   async::Task<absl::StatusOr<std::vector<DueQueue>>> DueQueues(
       std::vector<int> parts, int64_t now_ms);
   // Ids of what is due in each queue, at most `limit` of each.

@@ -114,6 +114,16 @@ TEST_F(DeliveryStoreTest, WhatIsAddedIsDueAtOnceAndOnce) {
   EXPECT_FALSE(Load(New(9).id).has_value());
 }
 
+TEST_F(DeliveryStoreTest, ManyDueQueuesHideNone) {
+  std::vector<Delivery> many;
+  for (int i = 0; i < 2000; ++i) many.push_back(New(1, "d" + std::to_string(i)));
+  Add(many, kNow);
+  Add({New(1)}, kNow + 1);
+  const std::vector<DueQueue> queues = Queues(kNow + 1);
+  ASSERT_THAT(queues, SizeIs(2001));
+  EXPECT_EQ(queues.back().subscription, "whk_1");
+}
+
 TEST_F(DeliveryStoreTest, AnOutcomeMovesADelivery) {
   Add({New(1)});
   Delivery delivery = Load(New(1).id).value();

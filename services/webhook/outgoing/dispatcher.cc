@@ -275,6 +275,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   std::unordered_map<std::string, Endpoint> endpoints_;  // By subscription.
   std::unordered_set<std::string> in_flight_;            // Deliveries' ids.
   std::array<int, kParts> in_flight_of_part_{};
+  size_t rounds_ = 0;      // Of PickDue.
   bool again_ = false;     // Something has happened since the last turn began.
   bool run_ended_ = false;
   async::Event changed_;
@@ -465,16 +466,19 @@ Task<absl::Status> Dispatcher::Impl::StartDue() {
   co_return absl::OkStatus();
 }
 
-// The queues take turns, so that a long one leaves room for the others.
+// The queues take turns, so that a long one leaves room for the others, and
+// begin with another one each time, so that none is always the last.
 Dispatcher::Impl::Slots Dispatcher::Impl::PickDue(
     const std::vector<DueQueue>& queues,
     const std::vector<std::vector<std::string>>& ids) {
   const int64_t now_ms = clock_.NowMs();
   Slots slots;
+  const size_t first = rounds_++;
   bool more = true;
   for (size_t turn = 0; more; ++turn) {
     more = false;
-    for (size_t i = 0; i < queues.size(); ++i) {
+    for (size_t each = 0; each < queues.size(); ++each) {
+      const size_t i = (first + each) % queues.size();
       if (turn >= ids[i].size() || !WorksOn(queues[i].part)) continue;
       more = true;
       if (in_flight_.size() >= static_cast<size_t>(options_.max_in_flight)) {
