@@ -12,7 +12,7 @@ KILLS_HEAD = """\
 | killed | times | stored again s, median | max | seen s, median | max |
 |---|---|---|---|---|---|"""
 LOSSES_HEAD = """\
-| Redis | what dies | times | acknowledged | lost | most at once | oldest lost s |
+| Redis | what dies | times | acknowledged | lost | at once | oldest s |
 |---|---|---|---|---|---|---|"""
 
 

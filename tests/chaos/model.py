@@ -21,7 +21,8 @@ def read_table(path=STATES_MD):
     rows = []
     with open(path, encoding="utf-8") as file:
         for line in file:
-            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+            line = line.strip().strip("|")
+            cells = [cell.strip() for cell in line.split("|")]
             if len(cells) == 6:
                 rows.append(cells)
     states = rows[0][1:]

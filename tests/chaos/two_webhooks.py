@@ -43,9 +43,7 @@ class TwoWebhooks(Stack):
         if name != SECOND:
             return super().command(name)
         # The last of two equal flags counts.
-        first = [f for f in self.flags["webhook"]]
-        command = super().command("webhook")
-        return command[: len(command) - len(first)] + self.flags[SECOND]
+        return super().command("webhook") + self.flags[SECOND]
 
     def stop(self):
         if SECOND in self.processes:
