@@ -16,8 +16,6 @@ namespace {
 using async::RedisReply;
 using std::chrono::steady_clock;
 
-constexpr char kProcesses[] = "kyc:{consumers}";
-
 // Scripts go as EVAL: they are short, travel with others in one batch, and
 // Redis keeps their compiled form by their text.
 
@@ -74,6 +72,11 @@ std::string Ownership::LeaseOf(int partition) const {
   return lease == leases_.end() ? std::string() : lease->second.value;
 }
 
+std::string Ownership::LeaseKey(int partition) const {
+  return options_.lease_key ? options_.lease_key(partition)
+                            : PartitionKeys(partition).lease;
+}
+
 int Ownership::Share(const std::vector<std::string>& processes) const {
   const auto self =
       std::find(processes.begin(), processes.end(), options_.process);
@@ -97,14 +100,14 @@ async::Task<Ownership::Round> Ownership::Next(bool take) {
   const TimePoint now = steady_clock::now();
   const std::string time = std::to_string(options_.lease_time.count());
   async::RedisBatch batch;
-  batch.Add({"EVAL", kRollCall, "1", kProcesses, options_.process,
+  batch.Add({"EVAL", kRollCall, "1", options_.processes, options_.process,
              take ? time : "0"});
   for (int i = 0; i < options_.partitions; ++i) {
-    const PartitionKeys keys(i);
+    const std::string key = LeaseKey(i);
     if (const auto lease = leases_.find(i); lease != leases_.end()) {
-      batch.Add({"EVAL", kRenew, "1", keys.lease, lease->second.value, time});
+      batch.Add({"EVAL", kRenew, "1", key, lease->second.value, time});
     } else {
-      batch.Add({"GET", keys.lease});
+      batch.Add({"GET", key});
     }
   }
   const auto replies = co_await redis_.CommandMany(std::move(batch));
@@ -178,9 +181,9 @@ async::Task<void> Ownership::Take(std::vector<Vacancy> vacancies, int wanted,
   const std::string time = std::to_string(options_.lease_time.count());
   async::RedisBatch batch;
   for (const Vacancy& vacancy : vacancies) {
-    const PartitionKeys keys(vacancy.partition);
-    batch.Add({"EVAL", kTake, "2", keys.lease, keys.epoch, vacancy.replaces,
-               owner, time});
+    const std::string key = LeaseKey(vacancy.partition);
+    batch.Add({"EVAL", kTake, "2", key, key + ":epoch", vacancy.replaces, owner,
+               time});
   }
   const auto replies = co_await redis_.CommandMany(std::move(batch));
   for (size_t i = 0; i < vacancies.size(); ++i) {
@@ -199,8 +202,8 @@ async::Task<void> Ownership::Release(int partition) {
   if (lease == leases_.end()) co_return;
   const std::string value = std::move(lease->second.value);
   leases_.erase(lease);
-  const PartitionKeys keys(partition);
-  std::vector<std::string> args = {"EVAL", kRelease, "1", keys.lease, value};
+  std::vector<std::string> args = {"EVAL", kRelease, "1", LeaseKey(partition),
+                                   value};
   // Without an answer it runs out.
   (void)co_await redis_.Command(std::move(args));
 }

@@ -13,6 +13,7 @@
 #define KYC_SERVICES_WEBHOOK_OWNERSHIP_H_
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -34,6 +35,11 @@ class Ownership {
     int partitions = 16;
     // For how long a lease stands without being renewed.
     std::chrono::milliseconds lease_time{15000};
+    // Where the leases of other work than the event stream's stand: the set
+    // of its live processes, and the lease of each of its partitions, beside
+    // which its epoch is counted under the same key and ":epoch".
+    std::string processes = "kyc:{consumers}";
+    std::function<std::string(int partition)> lease_key;
   };
   Ownership(async::Redis& redis, Options options);
 
@@ -73,6 +79,7 @@ class Ownership {
     std::string replaces;  // A lease of our own that we do not hold; or "".
   };
 
+  std::string LeaseKey(int partition) const;
   int Share(const std::vector<std::string>& processes) const;
   bool IsOurs(const std::string& lease) const;
   async::Task<void> Take(std::vector<Vacancy> vacancies, int wanted,

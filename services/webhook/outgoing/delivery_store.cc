@@ -198,6 +198,8 @@ std::optional<int> PartOf(std::string_view delivery_id) {
   return static_cast<int>(kDigits.find(delivery_id[0]));
 }
 
+std::string LeaseKeyOfPart(int part) { return Prefix(part) + "lease"; }
+
 Task<absl::StatusOr<int64_t>> DeliveryStore::Add(
     int part, std::vector<Delivery> deliveries, int64_t now_ms) {
   if (deliveries.empty()) co_return 0;

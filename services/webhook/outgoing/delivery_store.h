@@ -1,13 +1,14 @@
 // Deliveries in Redis: what is to be sent, when, and what became of it.
 //
-// They fall into 16 parts, by the bucket of the user; the process that holds a
-// part's lease (webhook/lease.h) sends what is in it. A delivery's id names its
+// They fall into 16 parts, by the bucket of the user; the process that owns a
+// part (webhook/ownership.h) sends what is in it. A delivery's id names its
 // part. Keys of a part share a hash tag:
 //   kyc:{out:0}:dlv:<id>    hash  one delivery
 //   kyc:{out:0}:due:<sub>   zset  a subscription's pending ones by due time
 //   kyc:{out:0}:queues      zset  subscriptions with pending ones by the
 //                                 earliest due time
 //   kyc:{out:0}:log:<sub>   zset  a subscription's deliveries by creation
+//   kyc:{out:0}:lease       string  the process that owns the part
 // A queue for each subscription, so that one receiver's backlog stands in
 // nobody else's way. What is finished is forgotten after 7 days, or when a
 // subscription has 1,000 newer ones in the part.
@@ -31,6 +32,8 @@ inline constexpr int kParts = 16;
 // The part in a delivery's id ("msg_" and 32 hex digits, of which the first is
 // the part); nothing when it is none.
 std::optional<int> PartOf(std::string_view delivery_id);
+// Where the lease of a part stands: kyc:{out:0}:lease.
+std::string LeaseKeyOfPart(int part);
 // The part that a bucket's changes go to.
 inline int PartOfBucket(int bucket) { return bucket % kParts; }
 

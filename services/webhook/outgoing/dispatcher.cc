@@ -22,7 +22,6 @@
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
 #include "services/webhook/backoff.h"
-#include "services/webhook/lease.h"
 #include "services/webhook/outgoing/attempt.h"
 #include "services/webhook/outgoing/circuit.h"
 #include "services/webhook/outgoing/delivery_store.h"
@@ -30,6 +29,7 @@
 #include "services/webhook/outgoing/event.h"
 #include "services/webhook/outgoing/schedule.h"
 #include "services/webhook/outgoing/subscription_cache.h"
+#include "services/webhook/ownership.h"
 
 namespace kyc::outgoing {
 namespace {
@@ -154,10 +154,11 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
                      .addresses = options_.allow_loopback
                                       ? async::AddressPolicy::kPublicOrLoopback
                                       : async::AddressPolicy::kPublic}),
-        leases_(redis_, {.job = "kyc:{outgoing}",
-                         .member = options_.member,
-                         .parts = kParts,
-                         .ttl = options_.lease_ttl}),
+        ownership_(redis_, {.process = options_.member,
+                            .partitions = kParts,
+                            .lease_time = options_.lease_ttl,
+                            .processes = "kyc:{outgoing}",
+                            .lease_key = LeaseKeyOfPart}),
         deliveries_(redis_),
         subscriptions_(redis_, clock),
         cache_(redis_, clock) {}
@@ -227,11 +228,13 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   }
   // Whether this process is to begin anything in that part.
   bool WorksOn(int part) const {
-    return leases_.Holds(part) && !leaving_.contains(part);
+    return ownership_.Owns(part) && !leaving_.contains(part);
   }
   std::vector<int> Parts() const {
-    std::vector<int> parts = leases_.Held();
-    std::erase_if(parts, [this](int part) { return leaving_.contains(part); });
+    std::vector<int> parts;
+    for (int part = 0; part < kParts; ++part) {
+      if (WorksOn(part)) parts.push_back(part);
+    }
     return parts;
   }
 
@@ -263,14 +266,14 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   async::Redis redis_;
   async::RedisSubscriber subscriber_;
   async::HttpClient http_;
-  webhook::Leases leases_;
+  webhook::Ownership ownership_;
   DeliveryStore deliveries_;
   SubscriptionStore subscriptions_;
   SubscriptionCache cache_;
 
   std::set<int> dirty_;    // Buckets that may have something in their outbox.
   std::set<int> leaving_;  // Parts to be released when nothing is under way.
-  steady_clock::time_point next_heartbeat_{};
+  steady_clock::time_point next_round_{};
   steady_clock::time_point next_sweep_{};
   std::unordered_map<std::string, Endpoint> endpoints_;  // By subscription.
   std::unordered_set<std::string> in_flight_;            // Deliveries' ids.
@@ -308,21 +311,26 @@ Task<absl::Status> Dispatcher::Impl::Turn() {
 }
 
 Task<absl::Status> Dispatcher::Impl::KeepLeases() {
-  if (steady_clock::now() < next_heartbeat_) co_return absl::OkStatus();
-  const std::vector<int> before = leases_.Held();
-  CO_RETURN_IF_ERROR(co_await leases_.Heartbeat());
-  next_heartbeat_ = steady_clock::now() + options_.lease_ttl / 4;
+  if (steady_clock::now() < next_round_) co_return absl::OkStatus();
+  const webhook::Ownership::Round round =
+      co_await ownership_.Next(/*take=*/!stopping_);
+  CO_RETURN_IF_ERROR(round.status);
+  next_round_ = steady_clock::now() + options_.lease_ttl / 5;
   // What is new here may have waited.
-  if (leases_.Held() != before) next_sweep_ = {};
-  const std::vector<int> surplus = leases_.Surplus();
-  leaving_ = {surplus.begin(), surplus.end()};
-  std::vector<int> done;
-  for (const int part : surplus) {
-    if (in_flight_of_part_[part] == 0) done.push_back(part);
+  if (!round.taken.empty()) next_sweep_ = {};
+  leaving_.clear();
+  int surplus = round.surplus;
+  for (int part = kParts - 1; part >= 0 && surplus > 0; --part) {
+    if (!ownership_.Owns(part)) continue;
+    --surplus;
+    if (in_flight_of_part_[part] > 0) {
+      leaving_.insert(part);
+    } else {
+      co_await ownership_.Release(part);
+    }
   }
-  for (const int part : done) leaving_.erase(part);
   metrics_.parts->Set(static_cast<int64_t>(Parts().size()));
-  co_return co_await leases_.Release(std::move(done));
+  co_return absl::OkStatus();
 }
 
 // Looks into every outbox, also those no message told of.
@@ -643,10 +651,11 @@ Task<void> Dispatcher::Impl::SignalWhenIdle(std::promise<void> idle) {
   while (!run_ended_ || !in_flight_.empty()) {
     co_await changed_.Wait(milliseconds(100));
   }
-  if (const absl::Status left = co_await leases_.Leave(); !left.ok()) {
-    base::LogWarning("leases of outgoing webhooks not given back",
-                     {{"error", View(left.message())}});
+  // So that others need not wait for the leases to run out.
+  for (int part = 0; part < kParts; ++part) {
+    co_await ownership_.Release(part);
   }
+  (void)co_await ownership_.Next(/*take=*/false);
   idle.set_value();
 }
 

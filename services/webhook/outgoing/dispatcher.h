@@ -35,7 +35,7 @@ struct DispatcherOptions {
 // One process's share of the work, on one loop.
 //
 // The outboxes and the deliveries fall into 16 parts; each belongs to one
-// process at a time (webhook/lease.h). An entry of an outbox becomes one
+// process at a time (webhook/ownership.h). An entry of an outbox becomes one
 // delivery for each event type that a subscription of the user's tenant wants,
 // and is removed only when these are stored. A crash in between only means
 // that the same deliveries, with the same ids, are stored again, which has no
