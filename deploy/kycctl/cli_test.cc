@@ -28,7 +28,8 @@ class CliTest : public ::testing::Test {
                                      {"json", "", "Prints JSON.", "", false}};
     commands_ = {
         {"thing make", "makes it", {"kycctl thing make"}, flags, {}, echo},
-        {"thing revoke", "revokes it", {}, flags, {"ID"}, echo}};
+        {"thing revoke", "revokes it", {}, flags, {"ID"}, echo},
+        {"thing look", "looks", {}, flags, {"[ID]"}, echo}};
   }
 
   int Run(std::vector<std::string> argv) {
@@ -51,6 +52,14 @@ TEST_F(CliTest, TakesFlagsAnywhereAndTheLastOneWins) {
   EXPECT_EQ(out_.str(), "a/7/0/--odd");
   EXPECT_EQ(Run({"thing", "make", "--name=a", "--json=false"}), 0);
   EXPECT_EQ(out_.str(), "a/7/0");
+}
+
+TEST_F(CliTest, AnArgumentInBracketsMayBeLeftOut) {
+  EXPECT_EQ(Run({"thing", "look", "--name=a"}), 0);
+  EXPECT_EQ(out_.str(), "a/7/0");
+  EXPECT_EQ(Run({"thing", "look", "--name=a", "id"}), 0);
+  EXPECT_EQ(out_.str(), "a/7/0/id");
+  EXPECT_EQ(Run({"thing", "look", "--name=a", "id", "more"}), 2);
 }
 
 TEST_F(CliTest, FallsBackToTheEnvironment) {

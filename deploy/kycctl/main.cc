@@ -7,6 +7,7 @@
 #include "deploy/kycctl/key_commands.h"
 #include "deploy/kycctl/pint_commands.h"
 #include "deploy/kycctl/token_commands.h"
+#include "deploy/kycctl/user_commands.h"
 #include "deploy/kycctl/webhook_commands.h"
 
 int main(int argc, char** argv) {
@@ -21,6 +22,9 @@ int main(int argc, char** argv) {
     commands.push_back(std::move(command));
   }
   for (auto& command : kyc::kycctl::EventCommands()) {
+    commands.push_back(std::move(command));
+  }
+  for (auto& command : kyc::kycctl::UserCommands()) {
     commands.push_back(std::move(command));
   }
   return kyc::kycctl::RunCli(commands,

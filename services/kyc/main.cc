@@ -20,6 +20,7 @@
 #include "services/kyc/server/engines.h"
 #include "services/kyc/server/idempotency_service.h"
 #include "services/kyc/server/kyc_service.h"
+#include "services/kyc/server/operator_service.h"
 #include "services/kyc/server/partner_service.h"
 #include "services/kyc/server/provider_event_service.h"
 #include "services/kyc/server/user_service.h"
@@ -64,6 +65,8 @@ ABSL_FLAG(absl::Duration, reconcile_after, absl::Minutes(10),
           "age from which a record in progress is asked about");
 ABSL_FLAG(absl::Duration, reconcile_interval, absl::Minutes(1),
           "how often such records are looked for");
+ABSL_FLAG(double, reconcile_rate, 5,
+          "how many of them are asked about in a second at most");
 ABSL_FLAG(absl::Duration, details_cache_ttl, absl::Minutes(5),
           "how long personal details may be kept in memory; at most 5m");
 ABSL_FLAG(std::string, support_address, "",
@@ -178,6 +181,25 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
   }
   options.engine.details_cache_ttl = absl::ToChronoMilliseconds(cache_ttl);
 
+  const absl::Duration after = absl::GetFlag(FLAGS_reconcile_after);
+  if (after < absl::Milliseconds(100) || after > absl::Hours(6)) {
+    return absl::InvalidArgumentError(
+        "--reconcile_after: must be from 100ms to 6h");
+  }
+  options.reconcile.after = absl::ToChronoMilliseconds(after);
+  const absl::Duration interval = absl::GetFlag(FLAGS_reconcile_interval);
+  if (interval < absl::Milliseconds(100) || interval > absl::Hours(1)) {
+    return absl::InvalidArgumentError(
+        "--reconcile_interval: must be from 100ms to 1h");
+  }
+  options.reconcile.interval = absl::ToChronoMilliseconds(interval);
+  options.reconcile.per_second = absl::GetFlag(FLAGS_reconcile_rate);
+  if (!(options.reconcile.per_second >= 0.01 &&
+        options.reconcile.per_second <= 100)) {
+    return absl::InvalidArgumentError(
+        "--reconcile_rate: must be from 0.01 to 100");
+  }
+
   options.provider_max_concurrency =
       absl::GetFlag(FLAGS_provider_max_concurrency);
   if (options.provider_max_concurrency < 1) {
@@ -246,13 +268,15 @@ int Run() {
   server::ProviderEventService event_service(engines);
   server::AdminService admin_service(engines);
   server::IdempotencyService idempotency_service(engines);
+  server::OperatorService operator_service(engines);
   server::WalletService wallet_service(engines);
   server::PartnerService partner_service(
       engines, absl::GetFlag(FLAGS_max_downloads_in_flight));
   process::GrpcServer grpc(
       absl::GetFlag(FLAGS_listen),
       {&kyc_service, &user_service, &event_service, &admin_service,
-       &idempotency_service, &wallet_service, &partner_service},
+       &idempotency_service, &operator_service, &wallet_service,
+       &partner_service},
       absl::GetFlag(FLAGS_grpc_reflection));
   process::AdminServer admin(
       absl::GetFlag(FLAGS_admin_listen),

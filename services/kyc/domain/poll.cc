@@ -45,10 +45,10 @@ Event CompletedEvent(const Record& record, const Levels& levels,
           : ClassifyRefusal(record, levels, answer, poll.level);
   Event event = PollEvent(kind, poll);
   event.decision = OutcomeName(OutcomeOf(answer));
-  // A review without a date is newer than all the record knows of.
-  const int64_t newest = NewestProviderTime(record);
-  event.time_ms =
-      poll.review_time_ms.value_or(newest > 0 ? newest + 1 : now_ms);
+  // Our clock never says where a review stands among the provider's events: it
+  // may be ahead of one that is still to come.
+  event.time_ms = poll.review_time_ms.value_or(NewestProviderTime(record) + 1);
+  if (!poll.review_time_ms) event.shown_ms = now_ms;
   if (kind != answer || !record.decision) return event;
   // Review dates have seconds only. Another answer within the second of the
   // held one is what the provider says now, so it comes just after.

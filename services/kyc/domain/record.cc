@@ -65,6 +65,13 @@ std::optional<Outcome> ParseOutcome(std::string_view name) {
   return Parse(kOutcomes, name);
 }
 
+void RemovePersonalData(Record& record) {
+  record.first_name.clear();
+  record.last_names.clear();
+  record.reject_reason.clear();
+  record.applicant_id.clear();
+}
+
 std::optional<int64_t> VisibleVerifiedAt(const Record& record) {
   return record.state == State::kApproved ? record.verified_at_ms
                                           : std::nullopt;

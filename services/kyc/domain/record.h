@@ -56,6 +56,7 @@ struct Activity {
 struct Record {
   std::string user_id;
   uint64_t version = 0;  // 0: never stored.
+  int64_t updated_ms = 0;  // When this version was written, by our clock.
 
   // What callers see; always DeriveState() of the fields below.
   State state = State::kPending;
@@ -96,11 +97,22 @@ struct Record {
   // Name of the current onboarding step; empty: the first.
   std::string onboarding_step;
 
+  // Since when something is known to have happened that only the provider can
+  // settle, and that it could not be asked about; 0: nothing.
+  int64_t unsettled_ms = 0;
+  // When the user was erased; 0: not, or they have begun anew since.
+  int64_t erased_ms = 0;
+  // Since when a legal hold forbids to erase the user; 0: none does.
+  int64_t legal_hold_ms = 0;
+
   // Head of the audit chain: SHA-256 in hex of the last entry; empty before.
   std::string audit_head;
 
   bool operator==(const Record&) const = default;
 };
+
+// Takes out what is personal, or leads to it: name, reject reason, applicant.
+void RemovePersonalData(Record& record);
 
 // What callers may see: a time or a reason only in the state it belongs to.
 std::optional<int64_t> VisibleVerifiedAt(const Record& record);

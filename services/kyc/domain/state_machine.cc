@@ -136,11 +136,12 @@ void ApplyDecision(Record& record, const Event& event, Outcome outcome) {
   record.verified_at_ms.reset();
   record.rejected_at_ms.reset();
   record.reject_reason.clear();
+  const int64_t shown_ms = event.shown_ms.value_or(decision.time_ms);
   if (outcome == Outcome::kApproved) {
-    record.verified_at_ms = event.time_ms;
+    record.verified_at_ms = shown_ms;
     return;
   }
-  if (outcome == Outcome::kRejected) record.rejected_at_ms = event.time_ms;
+  if (outcome == Outcome::kRejected) record.rejected_at_ms = shown_ms;
   if (outcome != Outcome::kReset) record.reject_reason = event.reason;
 }
 
@@ -168,9 +169,9 @@ void ApplyDecisionBetween(Record& record, const Event& event, Outcome outcome) {
 
 // An event names the applicant it is about; the newest one counts. What the
 // provider answers when asked is the present. An event without a time may be
-// old: it replaces no link.
+// old: it replaces no link. An erased user gets none.
 void LinkApplicant(const Event& event, Record& record) {
-  if (event.applicant_id.empty()) return;
+  if (event.applicant_id.empty() || record.erased_ms != 0) return;
   if (event.asked) {
     record.applicant_id = event.applicant_id;
   } else if (event.time_ms && *event.time_ms > record.link_ms) {
@@ -185,7 +186,10 @@ void UnlinkApplicant(const Event& event, Record& record) {
   const bool another = !record.applicant_id.empty() &&
                        !event.applicant_id.empty() &&
                        record.applicant_id != event.applicant_id;
-  if (another || event.time_ms.value_or(0) <= record.link_ms) return;
+  if (another || record.erased_ms != 0 ||
+      event.time_ms.value_or(0) <= record.link_ms) {
+    return;
+  }
   record.applicant_id.clear();
   record.link_ms = *event.time_ms;
 }
@@ -287,6 +291,7 @@ Transition Apply(const Record& record, const Event& event) {
     next.first_name.clear();
     next.last_names.clear();
   }
+  if (next.erased_ms != 0) RemovePersonalData(next);
   if (next == record) return {Effect::kStale, record};
   return {Effect::kApplied, std::move(next)};
 }

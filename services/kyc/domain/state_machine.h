@@ -65,6 +65,8 @@ struct Event {
   // The provider's time; absent only for kinds without one (kActivity,
   // kNewAttempt, kApplicantKnown by our own call, a reset seen by a poll).
   std::optional<int64_t> time_ms;
+  // What to show as the time of a decision, where that is not `time_ms`.
+  std::optional<int64_t> shown_ms;
   std::string level;         // Where the event names one.
   std::string applicant_id;  // Where the event names one.
   bool asked = false;  // The provider said so just now, in answer to a call.
@@ -89,7 +91,8 @@ struct Transition {
 };
 
 // Applies one event. `record.required_level` must be set for a decision to
-// count (see Pin). Does not touch version or audit_head.
+// count (see Pin). Does not touch version or audit_head. Of an erased user
+// decisions and their times are kept up, and nothing that is personal.
 Transition Apply(const Record& record, const Event& event);
 
 // Which of kApproved, kPartialApproval and kUnknownLevel an approval at
@@ -132,8 +135,9 @@ struct PollTransition {
 // the one that was read before the provider was asked. A poll that shows no
 // decision never replaces one, unless it shows a reset or a higher attempt
 // than the last poll did. Seconds-only review dates of a decision already
-// held are recognised as that decision. `now_ms` dates a completed review
-// that has no date of its own.
+// held are recognised as that decision. A completed review without a date
+// takes its place just behind all that the record knows of, so that an event
+// that is still to come counts; `now_ms` is only what is shown as its time.
 PollTransition ApplyPoll(const Record& record, const Levels& levels,
                          const Poll& poll, int64_t now_ms);
 

@@ -522,9 +522,33 @@ TEST(Poll, ProgressOpensAPendingRecordAndKeepsUploads) {
 TEST(Poll, AReviewWithoutADateComesAfterAllThatIsKnown) {
   Poll poll = Completed(EventKind::kApproved, 0);
   poll.review_time_ms.reset();
-  EXPECT_EQ(AfterPoll(NewRecord(), poll).verified_at_ms, 99'000);
+  const Record first = AfterPoll(NewRecord(), poll);
+  EXPECT_EQ(first.state, State::kApproved);
+  EXPECT_EQ(first.verified_at_ms, 99'000);  // When we heard of it, no more.
+  // An event that was under way meanwhile still counts.
+  EXPECT_EQ(Fold(first, {At(EventKind::kRejected, 50'000)}).state,
+            State::kRejected);
+  EXPECT_EQ(AfterPoll(first, poll), first);
   const Record held = Fold(NewRecord(), {At(EventKind::kRetryRequested, 5000)});
-  EXPECT_EQ(AfterPoll(held, poll).verified_at_ms, 5001);
+  const Record second = AfterPoll(held, poll);
+  EXPECT_EQ(second.decision->time_ms, 5001);
+  EXPECT_EQ(second.verified_at_ms, 99'000);
+}
+
+TEST(StateMachine, OfAnErasedUserDecisionsCountAndNothingPersonalIsKept) {
+  Record erased = Fold(NewRecord(), {At(EventKind::kApproved, 5000)});
+  RemovePersonalData(erased);
+  erased.erased_ms = 6000;
+  for (int kind = 0; kind < kEventKindCount; ++kind) {
+    Event event = At(static_cast<EventKind>(kind), 7000);
+    event.applicant_id = "app";
+    event.reason = "Dear JANE";
+    const Record after = Fold(erased, {event});
+    EXPECT_EQ(after.applicant_id + after.reject_reason, "");
+    EXPECT_EQ(after.link_ms, erased.link_ms);
+    EXPECT_EQ(after.state, Next(State::kApproved, event.kind))
+        << EventKindName(event.kind);
+  }
 }
 
 // docs/states.md shows the table; `UPDATE_DOCS=<file>` writes it.

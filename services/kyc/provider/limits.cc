@@ -26,7 +26,7 @@ CircuitBreaker::Admission CircuitBreaker::Admit(SteadyTime now) {
 }
 
 void CircuitBreaker::Record(SteadyTime now, Admission admission, bool success,
-                            uint64_t user_hash) {
+                            uint64_t name_hash, NamedBy named_by) {
   base::MutexLock lock(&mutex_);
   if (open_) {
     if (admission != Admission::kProbe) return;
@@ -34,7 +34,7 @@ void CircuitBreaker::Record(SteadyTime now, Admission admission, bool success,
     if (success) SetOpen(false);
     return;
   }
-  calls_.push_back({now, success, user_hash});
+  calls_.push_back({now, success, name_hash, named_by});
   while (now - calls_.front().at > kWindow) calls_.pop_front();
   if (!success && ShouldOpen()) {
     SetOpen(true);
@@ -46,13 +46,16 @@ void CircuitBreaker::Record(SteadyTime now, Admission admission, bool success,
 bool CircuitBreaker::ShouldOpen() const {
   if (calls_.size() < kLeastCalls) return false;
   size_t failures = 0;
-  std::unordered_set<uint64_t> users;
+  std::unordered_set<uint64_t> user_ids;
+  std::unordered_set<uint64_t> applicant_ids;
   for (const Call& call : calls_) {
     if (call.success) continue;
     ++failures;
-    users.insert(call.user_hash);
+    (call.named_by == NamedBy::kUserId ? user_ids : applicant_ids)
+        .insert(call.name_hash);
   }
-  return failures * 2 >= calls_.size() && users.size() >= kLeastUsers;
+  return failures * 2 >= calls_.size() &&
+         std::max(user_ids.size(), applicant_ids.size()) >= kLeastUsers;
 }
 
 void CircuitBreaker::SetOpen(bool open) {

@@ -31,17 +31,24 @@ class CircuitBreaker {
 
   // Whether a call may go out now.
   Admission Admit(SteadyTime now);
-  // How a call that went out ended. `user_hash` tells users apart. While it is
-  // open only probes count: other calls went out before it opened.
+  // By what a call names its user: by one of them it names one user, and the
+  // other is not known to the call.
+  enum class NamedBy { kUserId, kApplicantId };
+
+  // How a call that went out ended. `name_hash` tells users apart. A user may
+  // be known by both names: of the two counts the larger is of as many users
+  // for certain. While it is open only probes count: other calls went out
+  // before it opened.
   void Record(SteadyTime now, Admission admission, bool success,
-              uint64_t user_hash);
+              uint64_t name_hash, NamedBy named_by = NamedBy::kUserId);
   bool open() const;
 
  private:
   struct Call {
     SteadyTime at;
     bool success;
-    uint64_t user_hash;
+    uint64_t name_hash;
+    NamedBy named_by;
   };
   bool ShouldOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetOpen(bool open) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

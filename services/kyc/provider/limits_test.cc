@@ -33,6 +33,20 @@ TEST(CircuitBreakerTest, OpensAtTwentyCallsHalfOfThemFailed) {
   EXPECT_EQ(breaker.Admit(kStart), Admission::kRefused);
 }
 
+TEST(CircuitBreakerTest, AUserAndTheirApplicantAreNotTwoUsers) {
+  using NamedBy = CircuitBreaker::NamedBy;
+  CircuitBreaker breaker;
+  // Four users, each under both names.
+  for (uint64_t i = 0; i < 40; ++i) {
+    breaker.Record(kStart, Admission::kCall, false, i % 4, NamedBy::kUserId);
+    breaker.Record(kStart, Admission::kCall, false, 100 + i % 4,
+                   NamedBy::kApplicantId);
+  }
+  EXPECT_FALSE(breaker.open());
+  breaker.Record(kStart, Admission::kCall, false, 104, NamedBy::kApplicantId);
+  EXPECT_TRUE(breaker.open());
+}
+
 TEST(CircuitBreakerTest, FewerFailuresThanHalfDoNotOpenIt) {
   CircuitBreaker breaker;
   RecordMany(breaker, kStart, 60, true);

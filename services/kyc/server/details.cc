@@ -75,6 +75,12 @@ void Details::Forget(const std::string& user_id) {
   Drop(user_id);
 }
 
+void Details::ForgetAll() {
+  asking_.clear();
+  entries_.clear();
+  oldest_first_.clear();
+}
+
 Details::Known Details::Cached(const Record& record) {
   const auto it = entries_.find(record.user_id);
   if (it == entries_.end()) return nullptr;

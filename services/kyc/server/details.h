@@ -49,6 +49,7 @@ class Details {
   // Forgets what the provider said; it says something else now, or the user
   // is erased. Any change of the record does the same.
   void Forget(const std::string& user_id);
+  void ForgetAll();
 
  private:
   struct Entry {

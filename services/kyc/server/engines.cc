@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/kyc/store/erasure.h"
+
 namespace kyc::server {
 namespace {
 
@@ -21,10 +23,12 @@ Engines::Parts::Parts(async::Loop& loop, provider::Limits& limits,
                       const Options& options)
     : redis(loop, options.redis),
       http(loop, options.http),
-      store(redis, clock),
+      store(redis, clock, options.reconcile.after),
       features(redis, clock),
       api_keys(redis, clock),
       idempotency(redis),
+      audit_trail(redis, store),
+      operations(store, redis, clock),
       modes(features, options.engine.default_mode),
       provider(
           provider::sumsub::MakeProvider(http, limits, clock, options.sumsub)),
@@ -40,19 +44,61 @@ Engines::Engines(async::Runtime& runtime, const base::Clock& clock,
     : runtime_(runtime),
       clock_(clock),
       options_(PerLoop(std::move(options), runtime.size())),
-      limits_(options_.provider_max_concurrency) {
-  for (int i = 0; i < runtime.size(); ++i) {
-    parts_.push_back(std::make_unique<Parts>(
-        runtime.loop(i), limits_, partner_keys_, clock, options_));
+      limits_(options_.provider_max_concurrency),
+      parts_(MakeParts(clock)),
+      waiting_(parts_[0]->redis),
+      reconciler_(parts_[0]->engine, waiting_, clock, options_.reconcile),
+      erasures_(
+          runtime.loop(0), options_.redis, {store::kErasedChannel},
+          [this](std::string_view, std::string_view user_id) {
+            const std::string user(user_id);
+            Forget(&user);
+          },
+          // What was said meanwhile is lost: any user may have been erased.
+          [this] { Forget(nullptr); }) {
+  async::Loop& home = runtime.loop(0);
+  for (const auto& parts : parts_) {
+    parts->engine.OnDeferred(
+        [this, &home] { home.Post([this] { reconciler_.LookSoon(); }); });
+  }
+  home.Spawn(reconciler_.Run());
+}
+
+std::vector<std::unique_ptr<Engines::Parts>> Engines::MakeParts(
+    const base::Clock& clock) {
+  std::vector<std::unique_ptr<Parts>> parts;
+  for (int i = 0; i < runtime_.size(); ++i) {
+    parts.push_back(std::make_unique<Parts>(runtime_.loop(i), limits_,
+                                            partner_keys_, clock, options_));
+  }
+  return parts;
+}
+
+void Engines::Forget(const std::string* user_id) {
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    VerificationEngine& engine = parts_[i]->engine;
+    async::Loop& loop = runtime_.loop(static_cast<int>(i));
+    if (user_id == nullptr) {
+      loop.Post([&engine] { engine.ForgetAll(); });
+    } else {
+      loop.Post([&engine, user = *user_id] { engine.Forget(user); });
+    }
   }
 }
 
 Engines::Home Engines::For(std::string_view user_id) {
   async::Loop& loop = runtime_.LoopFor(user_id);
   Parts& parts = *parts_[loop.index()];
-  return {loop,           parts.engine,   parts.modes,
-          parts.features, parts.api_keys, parts.idempotency,
-          parts.partners};
+  return {loop,
+          parts.engine,
+          parts.modes,
+          parts.features,
+          parts.api_keys,
+          parts.idempotency,
+          parts.partners,
+          parts.store,
+          parts.audit_trail,
+          parts.operations};
 }
 
 async::Loop& Engines::NextLoop() {

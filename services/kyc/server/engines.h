@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,14 +16,18 @@
 #include "services/kyc/provider/sumsub/sumsub.h"
 #include "services/kyc/server/access_log.h"
 #include "services/kyc/server/mode_resolver.h"
+#include "services/kyc/server/operations.h"
 #include "services/kyc/server/partner_keys.h"
 #include "services/kyc/server/partners.h"
+#include "services/kyc/server/reconciler.h"
 #include "services/kyc/server/verification_engine.h"
 #include "services/kyc/store/api_key_store.h"
+#include "services/kyc/store/audit_trail.h"
 #include "services/kyc/store/feature_store.h"
 #include "services/kyc/store/idempotency_store.h"
 #include "services/kyc/store/pint_store.h"
 #include "services/kyc/store/record_store.h"
+#include "services/kyc/store/waiting_store.h"
 #include "services/kyc/store/wallet_store.h"
 
 namespace kyc::server {
@@ -38,6 +43,7 @@ class Engines {
     int provider_max_concurrency = 256;
     EngineConfig engine;
     PartnerConfig partner;
+    Reconciler::Options reconcile;
   };
   Engines(async::Runtime& runtime, const base::Clock& clock, Options options);
 
@@ -49,6 +55,9 @@ class Engines {
     store::ApiKeyStore& api_keys;
     store::IdempotencyStore& idempotency;
     Partners& partners;
+    store::RecordStore& records;
+    store::AuditTrail& audit_trail;
+    Operations& operations;
   };
   // Where the work of this user runs.
   Home For(std::string_view user_id);
@@ -74,6 +83,8 @@ class Engines {
     store::FeatureStore features;
     store::ApiKeyStore api_keys;
     store::IdempotencyStore idempotency;
+    store::AuditTrail audit_trail;
+    Operations operations;
     ModeResolver modes;
     std::unique_ptr<provider::Provider> provider;
     VerificationEngine engine;
@@ -83,12 +94,20 @@ class Engines {
     Partners partners;
   };
 
+  std::vector<std::unique_ptr<Parts>> MakeParts(const base::Clock& clock);
+  // Forgets an erased user on every loop; all of them for nullptr.
+  void Forget(const std::string* user_id);
+
   async::Runtime& runtime_;
   const base::Clock& clock_;
   const Options options_;
   PartnerKeys partner_keys_;
   provider::Limits limits_;
   std::vector<std::unique_ptr<Parts>> parts_;
+  // These live on the first loop, with its parts.
+  store::WaitingStore waiting_;
+  Reconciler reconciler_;
+  async::RedisSubscriber erasures_;
   std::atomic<unsigned> next_ = 0;
 };
 

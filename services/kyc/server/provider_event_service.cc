@@ -28,6 +28,8 @@ constexpr int kMaxBatch = 1000;
 
 Response::Effect ToProto(VerificationEngine::EventEffect effect) {
   switch (effect) {
+    // What it makes us do is stored, if not done yet.
+    case VerificationEngine::EventEffect::kDeferred:
     case VerificationEngine::EventEffect::kApplied:
       return Response::EFFECT_APPLIED;
     case VerificationEngine::EventEffect::kStale:

@@ -9,6 +9,7 @@
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
 #include "services/base/utf8.h"
+#include "services/kyc/domain/reconciliation.h"
 #include "services/kyc/provider/sumsub/webhook_event.h"
 #include "services/kyc/server/changes.h"
 #include "services/kyc/server/provider_errors.h"
@@ -33,16 +34,16 @@ absl::Status EventError(const absl::Status& status) {
   return base::Error(v1::ERROR_REASON_UNAVAILABLE);
 }
 
-void CountEvent(std::string_view effect) {
-  static base::Counter* const applied =
-      base::GetCounter("kyc_events_total", "Provider events by effect.",
-                       {{"effect", "applied"}});
-  static base::Counter* const stale = base::GetCounter(
-      "kyc_events_total", "Provider events by effect.", {{"effect", "stale"}});
-  static base::Counter* const ignored =
-      base::GetCounter("kyc_events_total", "Provider events by effect.",
-                       {{"effect", "ignored"}});
-  (effect == "applied" ? applied : effect == "stale" ? stale : ignored)->Add();
+void CountEvent(VerificationEngine::EventEffect effect) {
+  const auto counter = [](const char* name) {
+    return base::GetCounter("kyc_events_total", "Provider events by effect.",
+                            {{"effect", name}});
+  };
+  // In the order of EventEffect.
+  static base::Counter* const counters[] = {
+      counter("applied"), counter("stale"), counter("ignored"),
+      counter("deferred")};
+  counters[static_cast<int>(effect)]->Add();
 }
 
 bool IsControl(unsigned char c) { return c < 0x20 || c == 0x7f; }
@@ -130,10 +131,15 @@ async::Task<absl::StatusOr<Record>> VerificationEngine::LoadPinned(
                             Record next = current;
                             domain::Pin(next, level);
                             domain::PinTenant(next, caller.tenant);
+                            next.erased_ms = 0;
                             domain::Event event;
                             event.source = kSourceApi;
-                            return Changed(current, std::move(next), event,
-                                           context);
+                            auto change = Changed(current, std::move(next),
+                                                  event, context);
+                            if (change && current.erased_ms != 0) {
+                              change->audit.action = "begun_anew";
+                            }
+                            return change;
                           },
                           /*only_this_version=*/false));
   co_return std::move(stored.record);
@@ -193,6 +199,10 @@ VerificationEngine::CreateAtProvider(async::CallContext context,
         return Changed(current, domain::Apply(next, event).record, event,
                        context);
       }));
+  // Erased since this began: to begin anew is another call's.
+  if (stored.record.applicant_id.empty()) {
+    co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
+  }
   base::LogInfo("applicant linked",
                 {{"applicant_id", poll.applicant_id},
                  {"existed", existed ? "true" : "false"}},
@@ -280,6 +290,10 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
   context = context.Within(config_.provider_timeout);
   for (int polls = 0; polls < kMaxPolls; ++polls) {
     CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+    // What the provider still has of an erased user stays there.
+    if (record.erased_ms != 0) {
+      co_return base::Error(v1::ERROR_REASON_APPLICANT_NOT_FOUND);
+    }
     absl::StatusOr<domain::Poll> poll = co_await Poll(context, record);
     if (!poll.ok()) {
       if (poll.status().code() == absl::StatusCode::kNotFound) {
@@ -294,6 +308,7 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
         [&](const Record& current) {
           Record next = current;
           domain::Pin(next, config_.levels.Required(config_.default_mode));
+          next.unsettled_ms = 0;
           domain::PollTransition result =
               domain::ApplyPoll(next, config_.levels, *poll, clock_.NowMs());
           result.event.source = kSourcePoll;
@@ -327,7 +342,7 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
   std::optional<provider::sumsub::WebhookEvent> webhook =
       provider::sumsub::ParseWebhook(payload, config_.support_address);
   if (!webhook) {
-    CountEvent("ignored");
+    CountEvent(EventEffect::kIgnored);
     co_return EventEffect::kIgnored;
   }
   context = context.Within(config_.provider_timeout);
@@ -344,7 +359,7 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
     base::LogWarning("provider event without a usable user",
                      {{"event_id", event_id}, {"type", webhook->type}},
                      &context.trace);
-    CountEvent("ignored");
+    CountEvent(EventEffect::kIgnored);
     co_return EventEffect::kIgnored;
   }
   // Any event may be about what the provider said of the person.
@@ -353,11 +368,7 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
       HasPlace(*webhook)
           ? co_await StoreEvent(context, *webhook, event_id)
           : co_await SettleByAsking(context, *webhook, event_id);
-  if (effect.ok()) {
-    CountEvent(*effect == EventEffect::kApplied ? "applied"
-               : *effect == EventEffect::kStale ? "stale"
-                                                : "ignored");
-  }
+  if (effect.ok()) CountEvent(*effect);
   co_return effect;
 }
 
@@ -371,13 +382,8 @@ VerificationEngine::SettleByAsking(
   const absl::StatusOr<std::monostate> asked =
       co_await AskProvider(context, webhook.user_id);
   if (asked.ok()) co_return EventEffect::kApplied;
-  switch (base::ReasonOf(asked.status())) {
-    case v1::ERROR_REASON_APPLICANT_NOT_FOUND:
-      break;
-    case v1::ERROR_REASON_INTERNAL:  // Our credentials: later they are good.
-      co_return base::Error(v1::ERROR_REASON_UNAVAILABLE);
-    default:
-      co_return asked.status();
+  if (base::ReasonOf(asked.status()) != v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
+    co_return co_await Defer(context, webhook, std::move(event_id));
   }
   if (webhook.kind != EventKind::kApplicantRemoved) {
     co_return EventEffect::kIgnored;
@@ -392,6 +398,72 @@ VerificationEngine::SettleByAsking(
                        context);
       }));
   co_return stored.changed ? EventEffect::kApplied : EventEffect::kStale;
+}
+
+// The provider cannot be asked now. That it is to be asked is written with the
+// record, where it survives everything; the event has done its work.
+async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
+VerificationEngine::Defer(CallContext context,
+                          const provider::sumsub::WebhookEvent& webhook,
+                          std::string event_id) {
+  CO_ASSIGN_OR_RETURN(
+      const RecordStore::Outcome stored,
+      co_await store_.Update(
+          webhook.user_id,
+          [&](const Record& current) -> std::optional<RecordStore::Change> {
+            // Known already.
+            if (current.unsettled_ms != 0 || current.erased_ms != 0) {
+              return std::nullopt;
+            }
+            Record next = current;
+            domain::Pin(next, config_.levels.Required(config_.default_mode));
+            next.unsettled_ms = clock_.NowMs();
+            auto change = Changed(
+                current, std::move(next),
+                EventOf(webhook, current, config_.levels, event_id), context);
+            if (change) change->audit.action = "deferred";
+            return change;
+          }));
+  base::LogInfo("provider event deferred",
+                {{"event_id", event_id},
+                 {"type", webhook.type},
+                 {"applicant_id", webhook.applicant_id}},
+                &context.trace);
+  if (stored.changed && deferred_) deferred_();
+  co_return EventEffect::kDeferred;
+}
+
+async::Task<absl::StatusOr<VerificationEngine::Reconciled>>
+VerificationEngine::Reconcile(CallContext context, std::string user_id) {
+  CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
+  if (!domain::AwaitsReconciliation(record)) {
+    co_return Reconciled{std::move(record), absl::OkStatus()};
+  }
+  const absl::StatusOr<std::monostate> asked =
+      co_await AskProvider(context, user_id);
+  if (base::ReasonOf(asked.status()) != v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
+    CO_ASSIGN_OR_RETURN(record, co_await store_.Load(std::move(user_id)));
+    co_return Reconciled{std::move(record), asked.status()};
+  }
+  // The provider knows nobody of that name. Where an event made us ask, that
+  // is what it said: the applicant is gone.
+  CO_ASSIGN_OR_RETURN(
+      RecordStore::Outcome stored,
+      co_await store_.UpdateFrom(
+          std::move(record),
+          [&](const Record& current) -> std::optional<RecordStore::Change> {
+            if (current.unsettled_ms == 0) return std::nullopt;
+            Record next = current;
+            next.unsettled_ms = 0;
+            domain::Event event;
+            event.kind = EventKind::kApplicantRemoved;
+            event.time_ms = current.link_ms + 1;
+            event.source = kSourcePoll;
+            return Changed(current, domain::Apply(next, event).record, event,
+                           context);
+          },
+          /*only_this_version=*/true));
+  co_return Reconciled{std::move(stored.record), absl::OkStatus()};
 }
 
 async::Task<absl::StatusOr<VerificationEngine::EventEffect>>

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -99,13 +100,33 @@ class VerificationEngine {
   async::Task<absl::StatusOr<domain::Record>> Refresh(
       async::CallContext context, std::string user_id);
 
-  enum class EventEffect { kApplied, kStale, kIgnored };
+  // kDeferred: it could not be settled now; that it is to be is stored, and
+  // Reconcile makes up for it.
+  enum class EventEffect { kApplied, kStale, kIgnored, kDeferred };
   // Whether an event cannot be settled from what is stored: whom it concerns,
   // its place among the others or its level is not in it.
   static bool AsksProvider(const provider::sumsub::WebhookEvent& webhook);
   // Applies a SumSub webhook body. An error means: not applied, send again.
   async::Task<absl::StatusOr<EventEffect>> ApplySumsubEvent(
       async::CallContext context, std::string payload, std::string event_id);
+
+  struct Reconciled {
+    domain::Record record;  // As it is then; it may await more.
+    absl::Status asked;     // KYC-502-001 when the provider fails.
+  };
+  // Asks the provider about a record that awaits it (domain/reconciliation.h)
+  // and stores what it says; any other record is left alone. Errors are those
+  // of Redis.
+  async::Task<absl::StatusOr<Reconciled>> Reconcile(async::CallContext context,
+                                                    std::string user_id);
+  // Called on this engine's loop after each event that was deferred.
+  void OnDeferred(std::function<void()> deferred) {
+    deferred_ = std::move(deferred);
+  }
+
+  // Drops what is kept in memory of a user who is erased; of all of them.
+  void Forget(const std::string& user_id) { details_.Forget(user_id); }
+  void ForgetAll() { details_.ForgetAll(); }
 
   // Completes the user's current onboarding step; a completed one is a
   // no-op, any other ONB-409-001 with metadata `current_step`.
@@ -123,7 +144,7 @@ class VerificationEngine {
   const std::string& TokenLevel(const domain::Record& record) const;
 
   // The record, after the level that its user must pass and the caller's
-  // tenant are pinned and stored: before the provider is called, so that no
+  // tenant are pinned and stored, and an erased user has begun anew: before the provider is called, so that no
   // event of what the call begins comes first. GEN-503-001 for a mode whose
   // levels are not configured.
   async::Task<absl::StatusOr<domain::Record>> LoadPinned(
@@ -136,6 +157,9 @@ class VerificationEngine {
   async::Task<absl::StatusOr<std::monostate>> AskProvider(
       async::CallContext context, std::string user_id);
   async::Task<absl::StatusOr<EventEffect>> SettleByAsking(
+      async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
+      std::string event_id);
+  async::Task<absl::StatusOr<EventEffect>> Defer(
       async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
       std::string event_id);
   async::Task<absl::StatusOr<EventEffect>> StoreEvent(
@@ -154,6 +178,7 @@ class VerificationEngine {
   async::SingleFlight<ApplicantResult> creations_;
   async::SingleFlight<base::Secret> tokens_;
   async::SingleFlight<std::monostate> refreshes_{kRefreshReuse};
+  std::function<void()> deferred_;
 };
 
 // OK for a user id that may be stored: 1 to 256 bytes of UTF-8 without

@@ -277,8 +277,64 @@ TEST_F(EngineTest, ADecisionWithoutATimeAsksTheProvider) {
   EXPECT_EQ(*Send("applicantReviewed", "", Reviewed(kGreen)),
             VerificationEngine::EventEffect::kApplied);
   EXPECT_EQ(Get("usr_1")->state, State::kRejected);
+}
+
+TEST_F(EngineTest, AnEventThatCannotBeSettledNowIsSettledLater) {
+  const auto reconcile = [&] {
+    return Run([&] { return engine_.Reconcile(CallContext{}, "usr_1"); });
+  };
+  int deferred = 0;
+  engine_.OnDeferred([&] { ++deferred; });
+  // No matter whether it is the provider or our credentials.
+  provider_.fault = absl::PermissionDeniedError("401");
+  EXPECT_EQ(*Send("applicantReviewed", "", Reviewed(kGreen)),
+            VerificationEngine::EventEffect::kDeferred);
   provider_.fault = absl::UnavailableError("down");
-  EXPECT_FALSE(Send("applicantReviewed", "", Reviewed(kGreen)).ok());
+  EXPECT_EQ(*Send("applicantReviewed", "", Reviewed(kGreen)),
+            VerificationEngine::EventEffect::kDeferred);
+  EXPECT_EQ(deferred, 1);
+  auto record = Get("usr_1");
+  EXPECT_EQ(record->version, 1u);
+  EXPECT_EQ(record->state, State::kPending);
+  EXPECT_NE(record->unsettled_ms, 0);
+  EXPECT_FALSE(reconcile()->asked.ok());
+  EXPECT_EQ(Get("usr_1")->version, 1u);
+
+  provider_.fault = absl::OkStatus();
+  domain::Poll& poll = provider_.applicants["usr_1"];
+  poll.applicant_id = "app_usr_1";
+  poll.level = "full";
+  poll.review = domain::Poll::Review::kCompleted;
+  poll.answer = domain::EventKind::kApproved;
+  poll.review_time_ms = 1767225600000;
+  record = reconcile()->record;
+  EXPECT_EQ(record->state, State::kApproved);
+  EXPECT_EQ(record->unsettled_ms, 0);
+  // Nothing is left to ask.
+  const int reads = provider_.reads;
+  EXPECT_EQ(reconcile()->record, *Get("usr_1"));
+  EXPECT_EQ(provider_.reads, reads);
+}
+
+TEST_F(EngineTest, WhomTheProviderDoesNotKnowIsSettledToo) {
+  ASSERT_TRUE(Send("applicantPending", "2026-01-01 00:00:05.000").ok());
+  const auto reconcile = [&] {
+    return Run([&] { return engine_.Reconcile(CallContext{}, "usr_1"); });
+  };
+  // Silence is no removal …
+  auto result = reconcile();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->record.applicant_id, "app_usr_1");
+  EXPECT_EQ(result->record.state, State::kInProgress);
+  // … until an event asks about it.
+  provider_.fault = absl::UnavailableError("down");
+  EXPECT_EQ(*Send("applicantDeleted", ""),
+            VerificationEngine::EventEffect::kDeferred);
+  provider_.fault = absl::OkStatus();
+  result = reconcile();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->record.applicant_id, "");
+  EXPECT_EQ(result->record.unsettled_ms, 0);
 }
 
 TEST_F(EngineTest, WhatIsNoVerificationEventIsIgnored) {

@@ -71,24 +71,29 @@ std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
   return hash.Hex();
 }
 
+absl::Status AuditChain::Add(AuditFieldList fields) {
+  if (fields.empty() || fields.back().first != kAuditHashField) {
+    return absl::DataLossError("no hash");
+  }
+  const std::string hash = std::move(fields.back().second);
+  fields.pop_back();
+  std::string next = AuditHash(head_, user_id_, fields);
+  if (next != hash) return absl::DataLossError("hash does not fit");
+  head_ = std::move(next);
+  return absl::OkStatus();
+}
+
 absl::Status VerifyAuditChain(std::string_view user_id,
                               const std::vector<AuditFieldList>& entries,
                               std::string_view audit_head) {
-  std::string head;
+  AuditChain chain{std::string(user_id)};
   for (size_t i = 0; i < entries.size(); ++i) {
-    AuditFieldList fields = entries[i];
-    if (fields.empty() || fields.back().first != kAuditHashField) {
-      return absl::DataLossError(absl::StrCat("audit entry ", i, ": no hash"));
-    }
-    const std::string hash = std::move(fields.back().second);
-    fields.pop_back();
-    head = AuditHash(head, user_id, fields);
-    if (head != hash) {
+    if (const absl::Status fits = chain.Add(entries[i]); !fits.ok()) {
       return absl::DataLossError(
-          absl::StrCat("audit entry ", i, ": hash does not fit"));
+          absl::StrCat("audit entry ", i, ": ", fits.message()));
     }
   }
-  if (head != audit_head) {
+  if (chain.head() != audit_head) {
     return absl::DataLossError("audit trail does not end at the record's head");
   }
   return absl::OkStatus();

@@ -55,9 +55,25 @@ std::string AuditHash(std::string_view previous_hash, std::string_view user_id,
 // The name under which an entry in Redis carries its hash, as its last field.
 inline constexpr std::string_view kAuditHashField = "hash";
 
-// Checks a whole trail, oldest entry first, each as Redis has it, against the
-// record's audit_head. DATA_LOSS names the place (from 0) of the first entry
-// that does not fit, or says that the end is missing.
+// Follows one user's trail, oldest entry first.
+class AuditChain {
+ public:
+  explicit AuditChain(std::string user_id) : user_id_(std::move(user_id)) {}
+  // Takes the next entry as Redis has it. DATA_LOSS says what is wrong when
+  // its hash does not follow from it and from all before it: something in it
+  // was changed, or something before it removed, inserted or moved.
+  absl::Status Add(AuditFieldList fields);
+  // The hash of the last entry; empty before the first.
+  const std::string& head() const { return head_; }
+
+ private:
+  const std::string user_id_;
+  std::string head_;
+};
+
+// Checks a whole trail against the record's audit_head. DATA_LOSS names the
+// place (from 0) of the first entry that does not fit, or says that the end is
+// missing.
 absl::Status VerifyAuditChain(std::string_view user_id,
                               const std::vector<AuditFieldList>& entries,
                               std::string_view audit_head);

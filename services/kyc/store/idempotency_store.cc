@@ -25,9 +25,12 @@ using async::Task;
 // Longer than any request may take.
 constexpr char kClaimMs[] = "60000";
 constexpr char kAnswerMs[] = "86400000";
+// A claim and an answer after it, and what rounding takes.
+constexpr char kRecordMs[] = "86470000";
 
-// ARGV: fingerprint, claim, how long the claim holds. Answers with a word, or
-// with what is stored.
+// KEYS: the record, the user's index. ARGV: fingerprint, claim, how long the
+// claim holds, how long a record can exist. Answers with a word, or with what
+// is stored.
 const async::RedisScript& BeginScript() {
   static const auto* const script = new async::RedisScript(R"lua(
 local held = redis.call('HMGET', KEYS[1], 'fingerprint', 'status', 'type',
@@ -35,6 +38,11 @@ local held = redis.call('HMGET', KEYS[1], 'fingerprint', 'status', 'type',
 if not held[1] then
   redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], 'claim', ARGV[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  local time = redis.call('TIME')
+  local now = time[1] * 1000
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+  redis.call('ZADD', KEYS[2], now + ARGV[4], KEYS[1])
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
   return 'claimed'
 end
 if held[1] ~= ARGV[1] then return 'reused' end
@@ -44,12 +52,15 @@ return {held[2], held[3], held[4]}
   return *script;
 }
 
-// ARGV: claim, then nothing, or: how long the answer holds, status, type,
-// body.
+// KEYS: the record, the user's index. ARGV: claim, then nothing, or: how long
+// the answer holds, status, type, body.
 const async::RedisScript& EndScript() {
   static const auto* const script = new async::RedisScript(R"lua(
 if redis.call('HGET', KEYS[1], 'claim') ~= ARGV[1] then return 0 end
-if not ARGV[2] then return redis.call('DEL', KEYS[1]) end
+if not ARGV[2] then
+  redis.call('ZREM', KEYS[2], KEYS[1])
+  return redis.call('DEL', KEYS[1])
+end
 redis.call('HSET', KEYS[1], 'status', ARGV[3], 'type', ARGV[4],
            'body', ARGV[5])
 redis.call('HDEL', KEYS[1], 'claim')
@@ -82,6 +93,11 @@ std::string IdempotencyRecordKey(std::string_view user_id,
                       absl::BytesToHexString({digest.data(), digest.size()}));
 }
 
+std::string IdempotencyIndexKey(std::string_view user_id) {
+  return absl::StrCat(absl::StrFormat("kyc:{b%03d}:idems:", BucketOf(user_id)),
+                      std::string(user_id));
+}
+
 Task<absl::StatusOr<IdempotencyStore::Begun>> IdempotencyStore::Begin(
     std::string user_id, std::string key, std::string fingerprint) {
   std::array<char, 16> random;
@@ -91,9 +107,10 @@ Task<absl::StatusOr<IdempotencyStore::Begun>> IdempotencyStore::Begin(
   }
   Begun begun;
   begun.claim = absl::BytesToHexString({random.data(), random.size()});
-  std::vector<std::string> keys = {IdempotencyRecordKey(user_id, key)};
+  std::vector<std::string> keys = {IdempotencyRecordKey(user_id, key),
+                                   IdempotencyIndexKey(user_id)};
   std::vector<std::string> arguments = {std::move(fingerprint), begun.claim,
-                                        kClaimMs};
+                                        kClaimMs, kRecordMs};
   CO_ASSIGN_OR_RETURN(const RedisReply reply,
                       co_await redis_.Eval(BeginScript(), std::move(keys),
                                            std::move(arguments)));
@@ -115,7 +132,8 @@ Task<absl::StatusOr<IdempotencyStore::Begun>> IdempotencyStore::Begin(
 Task<absl::Status> IdempotencyStore::End(std::string user_id, std::string key,
                                          std::string claim,
                                          std::optional<Answer> answer) {
-  std::vector<std::string> keys = {IdempotencyRecordKey(user_id, key)};
+  std::vector<std::string> keys = {IdempotencyRecordKey(user_id, key),
+                                   IdempotencyIndexKey(user_id)};
   std::vector<std::string> arguments = {std::move(claim)};
   if (answer) {
     arguments.insert(arguments.end(), {kAnswerMs, absl::StrCat(answer->status),

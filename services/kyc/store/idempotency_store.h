@@ -3,6 +3,7 @@
 // with `fingerprint`, and `claim` while the first request is in flight, then
 // `status`, `type` and `body` of its answer. Each goes by itself: a claim
 // after 60 s, an answer after 24 h.
+//   kyc:{b000}:idems:<user>   zset   the user's records, by when they have gone
 #ifndef KYC_SERVICES_KYC_STORE_IDEMPOTENCY_STORE_H_
 #define KYC_SERVICES_KYC_STORE_IDEMPOTENCY_STORE_H_
 
@@ -19,6 +20,9 @@ namespace kyc::store {
 
 std::string IdempotencyRecordKey(std::string_view user_id,
                                  std::string_view key);
+// Of the zset whose members are the user's record keys: where erasure finds
+// them.
+std::string IdempotencyIndexKey(std::string_view user_id);
 
 // One loop's access; used on that loop's thread. Errors are Redis's, those
 // named below, and DATA_LOSS for what cannot be read.

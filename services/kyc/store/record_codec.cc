@@ -166,6 +166,10 @@ constexpr std::array kFields = {
     Text<&Record::first_name>("first_name"),
     Text<&Record::last_names>("last_names"),
     Text<&Record::onboarding_step>("onboarding_step"),
+    Number<&Record::updated_ms>("updated"),
+    Number<&Record::unsettled_ms>("unsettled"),
+    Number<&Record::erased_ms>("erased"),
+    Number<&Record::legal_hold_ms>("legal_hold"),
     Text<&Record::audit_head>("audit_head"),
 };
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
+#include "services/kyc/domain/reconciliation.h"
 #include "services/kyc/store/record_codec.h"
 
 namespace kyc::store {
@@ -40,11 +41,13 @@ std::string Key(int bucket, std::string_view rest) {
   return key;
 }
 
-// KEYS: record, audit trail, outbox.
+// KEYS: record, audit trail, outbox, waiting.
 // ARGV: the version and the audit head that the record must have, then four
 // lists, each preceded by its length: fields to set, fields to remove, the
-// audit entry, the outgoing event (or nothing); then channel and message (or
-// nothing). Answers 1, or the record as it is when it is another.
+// audit entry, the outgoing event (or nothing); then the user and when the
+// provider is to be asked ("": not at all, "same": as before); then channel
+// and message (or nothing). Answers 1, or the record as it is when it is
+// another.
 //
 // What can fail does so before the first write, or nothing stops it half way:
 // a key of a wrong type fails at its XLEN; memory, disk and role are checked
@@ -57,6 +60,7 @@ if (held[1] or '0') ~= ARGV[1] or (held[2] or '') ~= ARGV[2] then
 end
 redis.call('XLEN', KEYS[2])
 redis.call('XLEN', KEYS[3])
+redis.call('ZCARD', KEYS[4])
 local at = 3
 local function take()
   local count = tonumber(ARGV[at])
@@ -69,7 +73,13 @@ redis.call('HSET', KEYS[1], unpack(set))
 if #remove > 0 then redis.call('HDEL', KEYS[1], unpack(remove)) end
 redis.call('XADD', KEYS[2], '*', unpack(audit))
 if #event > 0 then redis.call('XADD', KEYS[3], '*', unpack(event)) end
-if ARGV[at] then redis.call('PUBLISH', ARGV[at], ARGV[at + 1]) end
+local user, due = ARGV[at], ARGV[at + 1]
+if due == '' then
+  redis.call('ZREM', KEYS[4], user)
+elseif due ~= 'same' then
+  redis.call('ZADD', KEYS[4], due, user)
+end
+if ARGV[at + 2] then redis.call('PUBLISH', ARGV[at + 2], ARGV[at + 3]) end
 return 1
 )lua");
   return *script;
@@ -93,6 +103,15 @@ std::vector<std::string> OutboxEntry(const Record& record,
           "env",     record.tenant.env_id};
 }
 
+// When the provider is to be asked about the record, as the script takes it.
+std::string DueArgument(const Record& before, const Record& after,
+                        std::chrono::milliseconds reconcile_after) {
+  if (before.version == after.version) return "same";
+  if (!domain::AwaitsReconciliation(after)) return "";
+  return std::to_string(
+      domain::NextQuestionMs(after, reconcile_after, after.updated_ms));
+}
+
 bool ShowsTheSame(const Record& before, const Record& after) {
   Record status = StatusOf(before);
   status.version = after.version;
@@ -102,7 +121,8 @@ bool ShowsTheSame(const Record& before, const Record& after) {
 std::vector<std::string> WriteArguments(const Record& before,
                                         const Record& after,
                                         const AuditEntry& audit,
-                                        const AuditFieldList& audit_fields) {
+                                        const AuditFieldList& audit_fields,
+                                        std::string due) {
   std::vector<std::string> arguments = {std::to_string(before.version),
                                         before.audit_head};
   RecordDiff diff = DiffRecords(before, after);
@@ -119,6 +139,8 @@ std::vector<std::string> WriteArguments(const Record& before,
   AppendList(before.state == after.state ? std::vector<std::string>()
                                          : OutboxEntry(after, audit),
              &arguments);
+  arguments.push_back(after.user_id);
+  arguments.push_back(std::move(due));
   if (!ShowsTheSame(before, after)) {
     arguments.push_back(ChangesChannel(BucketOf(after.user_id)));
     arguments.push_back(EncodeChange(after));
@@ -154,10 +176,13 @@ std::string AuditKey(std::string_view user_id) {
 
 std::string OutboxKey(int bucket) { return Key(bucket, "outbox"); }
 
+std::string WaitingKey(int bucket) { return Key(bucket, "waiting"); }
+
 std::string ChangesChannel(int bucket) { return Key(bucket, "changes"); }
 
-RecordStore::RecordStore(async::Redis& redis, const base::Clock& clock)
-    : redis_(redis), clock_(clock) {}
+RecordStore::RecordStore(async::Redis& redis, const base::Clock& clock,
+                         std::chrono::milliseconds reconcile_after)
+    : redis_(redis), clock_(clock), reconcile_after_(reconcile_after) {}
 
 Task<absl::StatusOr<Record>> RecordStore::Load(std::string user_id) {
   std::vector<std::string> command = {"HGETALL", RecordKey(user_id)};
@@ -228,15 +253,19 @@ Task<absl::StatusOr<RecordStore::Outcome>> RecordStore::UpdateFrom(
     audit.from = record.state;
     audit.to = next.state;
     audit.time_ms = clock_.NowMs();
+    if (!is_entry_alone) next.updated_ms = audit.time_ms;
     const AuditFieldList fields = AuditFields(audit);
     next.audit_head = AuditHash(record.audit_head, record.user_id, fields);
+    const int bucket = BucketOf(record.user_id);
     std::vector<std::string> keys = {RecordKey(record.user_id),
                                      AuditKey(record.user_id),
-                                     OutboxKey(BucketOf(record.user_id))};
+                                     OutboxKey(bucket), WaitingKey(bucket)};
+    std::string due = DueArgument(record, next, reconcile_after_);
     CO_ASSIGN_OR_RETURN(
         const RedisReply reply,
-        co_await redis_.Eval(WriteScript(), std::move(keys),
-                             WriteArguments(record, next, audit, fields)));
+        co_await redis_.Eval(
+            WriteScript(), std::move(keys),
+            WriteArguments(record, next, audit, fields, std::move(due))));
     if (reply.type == RedisReply::Type::kInteger) {
       written->Add();
       co_return Outcome{std::move(next), true};

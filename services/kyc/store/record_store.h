@@ -5,6 +5,8 @@
 //   kyc:{b000}:user:<id>    hash    the record
 //   kyc:{b000}:audit:<id>   stream  its audit trail, append-only
 //   kyc:{b000}:outbox       stream  outgoing events of the bucket
+//   kyc:{b000}:waiting      zset    users of whom the provider is to be asked,
+//                                   by when (see waiting_store.h)
 //   kyc:{b000}:changes      channel status changes, for WatchStatus
 // An outbox entry stands for one change of the public state and has the
 // fields id (the same whenever the same change is told again), type
@@ -14,6 +16,7 @@
 #ifndef KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
 #define KYC_SERVICES_KYC_STORE_RECORD_STORE_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -38,6 +41,7 @@ int BucketOf(std::string_view user_id);
 std::string RecordKey(std::string_view user_id);
 std::string AuditKey(std::string_view user_id);
 std::string OutboxKey(int bucket);
+std::string WaitingKey(int bucket);
 std::string ChangesChannel(int bucket);
 
 // A record as a Redis hash: field names and values in turn, without the
@@ -59,8 +63,11 @@ absl::StatusOr<domain::Record> DecodeChange(std::string_view payload);
 // One loop's access to the records; used on that loop's thread.
 class RecordStore {
  public:
-  // All outlive the store.
-  RecordStore(async::Redis& redis, const base::Clock& clock);
+  // All outlive the store. `reconcile_after`: how long a record stays without
+  // a decision before the provider is asked.
+  RecordStore(
+      async::Redis& redis, const base::Clock& clock,
+      std::chrono::milliseconds reconcile_after = std::chrono::minutes(10));
 
   // A user never stored gives a record with version 0.
   async::Task<absl::StatusOr<domain::Record>> Load(std::string user_id);
@@ -91,9 +98,9 @@ class RecordStore {
   };
   // Reads, decides and writes in one atomic script that compares the version
   // and the head of the audit trail:
-  // the fields of the record that changed, the audit entry, the outgoing
-  // event if the state changed, and a message to those who watch if StatusOf
-  // changed beside its version.
+  // the fields of the record that changed, the audit entry, when the provider
+  // is to be asked if no event comes, the outgoing event if the state changed,
+  // and a message to those who watch if StatusOf changed beside its version.
   // Bounded: ABORTED after 16 conflicts in a row. UNAVAILABLE or
   // DEADLINE_EXCEEDED leave open whether it was written; repeating is safe
   // where `decide` is idempotent.
@@ -120,6 +127,7 @@ class RecordStore {
  private:
   async::Redis& redis_;
   const base::Clock& clock_;
+  const std::chrono::milliseconds reconcile_after_;
 };
 
 }  // namespace kyc::store

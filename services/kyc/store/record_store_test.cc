@@ -74,6 +74,10 @@ Record AnyRecord(std::string user_id) {
   record.first_name = AnyText();
   record.last_names = AnyText();
   record.onboarding_step = AnyText();
+  record.updated_ms = *rc::gen::arbitrary<int64_t>();
+  record.unsettled_ms = *rc::gen::arbitrary<int64_t>();
+  record.erased_ms = *rc::gen::arbitrary<int64_t>();
+  record.legal_hold_ms = *rc::gen::arbitrary<int64_t>();
   record.audit_head = AnyText();
   return record;
 }
@@ -397,6 +401,29 @@ TEST_F(RecordStoreTest, TellsWhomItConcernsAndNobodyElse) {
   EXPECT_EQ(Outbox(user).size(), 1u);
 }
 
+TEST_F(RecordStoreTest, KeepsWhenTheProviderIsToBeAsked) {
+  const std::string key = WaitingKey(BucketOf("u"));
+  const auto due = [&] { return Command({"ZSCORE", key, "u"}).text; };
+  ASSERT_TRUE(Move("u", State::kInProgress).ok());
+  EXPECT_EQ(due(), std::to_string(kNow + 600'000));
+  // An entry alone moves nothing, neither the record's time nor the question.
+  OnLoop(0, [&] { nodes_[0]->clock.Advance(1000); });
+  ASSERT_TRUE(Run<absl::StatusOr<Record>>([&] {
+                return nodes_[0]->store.AppendAudit("u", AuditEntry());
+              }).ok());
+  EXPECT_EQ(Load("u")->updated_ms, kNow);
+  EXPECT_EQ(due(), std::to_string(kNow + 600'000));
+  ASSERT_TRUE(Move("u", State::kApproved).ok());
+  EXPECT_EQ(due(), "");
+  EXPECT_EQ(Load("u")->updated_ms, kNow + 1000);
+  ASSERT_TRUE(Update("u", [](const Record& record) {
+                Change change = To(record, State::kApproved);
+                change.record.unsettled_ms = kNow + 1000;
+                return change;
+              }).ok());
+  EXPECT_EQ(due(), std::to_string(kNow + 3000));
+}
+
 TEST_F(RecordStoreTest, AnOlderRecordIsDecidedAgain) {
   const auto old = Move("u", State::kInProgress);
   ASSERT_TRUE(old.ok());
@@ -500,6 +527,7 @@ TEST_F(RecordStoreTest, StoresAnyRecordOverAnyOther) {
       RC_ASSERT(outcome.ok());
       last = wanted;
       last.version = i + 1;
+      last.updated_ms = kNow;
       last.audit_head = outcome->record.audit_head;
       RC_ASSERT(outcome->record == last);
       RC_ASSERT(*Load("u") == last);
@@ -532,7 +560,8 @@ TEST_F(RecordStoreTest, AFailedWriteWritesNothing) {
             absl::StatusCode::kUnavailable);
   Command({"CONFIG", "SET", "maxmemory", "0"});
   // A key of the wrong type, each of those written after the first.
-  for (const std::string& key : {AuditKey("u"), OutboxKey(BucketOf("u"))}) {
+  for (const std::string& key : {AuditKey("u"), OutboxKey(BucketOf("u")),
+                                 WaitingKey(BucketOf("u"))}) {
     Command({"RENAME", key, "aside"});
     Command({"SET", key, "text"});
     EXPECT_EQ(Move("u", State::kApproved).status().code(),

@@ -305,7 +305,8 @@ void Api::Report(const async::CallContext& context, const ApiCall& call,
   const bool conclusive =
       outcome.result != Result::kTimeout || patience * 2 >= options_.timeout;
   if (conclusive) {
-    limits_.breaker.Record(now, admission, !failed, call.user_hash);
+    limits_.breaker.Record(now, admission, !failed, call.name_hash,
+                           call.named_by);
   }
 
   const OperationInfo& info = InfoOf(call.operation);

@@ -50,7 +50,9 @@ struct ApiCall {
   // A multipart body in place of `body`, and its boundary.
   std::shared_ptr<const std::string> upload;
   std::string boundary;
-  uint64_t user_hash = 0;    // Tells users apart, for the breaker.
+  // Tells users apart, for the breaker.
+  uint64_t name_hash = 0;
+  CircuitBreaker::NamedBy named_by = CircuitBreaker::NamedBy::kUserId;
   std::string applicant_id;  // For the log line, where one is known.
 };
 

@@ -259,13 +259,14 @@ class SumsubProvider : public Provider {
   static ApiCall CallFor(Operation operation, std::string_view subject) {
     ApiCall call;
     call.operation = operation;
-    call.user_hash = std::hash<std::string_view>()(subject);
+    call.name_hash = std::hash<std::string_view>()(subject);
     return call;
   }
 
   static ApiCall CallAbout(Operation operation, const std::string& applicant_id,
                            std::string_view path) {
     ApiCall call = CallFor(operation, applicant_id);
+    call.named_by = CircuitBreaker::NamedBy::kApplicantId;
     call.path = PathOf(applicant_id).append(path);
     call.applicant_id = applicant_id;
     return call;
