@@ -59,6 +59,10 @@ ABSL_FLAG(absl::Duration, provider_upload_timeout, absl::Seconds(30),
           "limit of one document upload to the provider");
 ABSL_FLAG(int, provider_max_concurrency, 256,
           "provider calls in flight at most");
+ABSL_FLAG(int, provider_reads_per_5s, 300,
+          "the provider's limit of reads in any 5 s");
+ABSL_FLAG(int, provider_writes_per_5s, 50,
+          "the provider's limit of writes in any 5 s");
 ABSL_FLAG(int, max_uploads_in_flight, 64,
           "documents taken in at a time; each is kept in memory");
 ABSL_FLAG(absl::Duration, reconcile_after, absl::Minutes(10),
@@ -214,6 +218,14 @@ absl::StatusOr<server::Engines::Options> ReadOptions() {
   options.http.max_connections_per_host =
       options.provider_max_concurrency +
       absl::GetFlag(FLAGS_max_downloads_in_flight);
+
+  options.provider_rates = {absl::GetFlag(FLAGS_provider_reads_per_5s),
+                            absl::GetFlag(FLAGS_provider_writes_per_5s)};
+  if (options.provider_rates.reads < 1 || options.provider_rates.writes < 1) {
+    return absl::InvalidArgumentError(
+        "--provider_reads_per_5s and --provider_writes_per_5s: must be at "
+        "least 1");
+  }
 
   const int64_t chain_id = absl::GetFlag(FLAGS_partner_chain_id);
   if (chain_id < 1) {

@@ -226,6 +226,7 @@ class Stack:
 
     def __init__(self, flags=None, start=True):
         self.flags = flags or {}
+        self.env = {}  # More of the environment, by process.
         self.dir = tempfile.mkdtemp(prefix="kyc-test-")
         self.processes = {}
         self._subs = itertools.count(1)
@@ -356,7 +357,8 @@ class Stack:
         log = open(self.path(name + ".log"), "ab")
         with log:
             self.processes[name] = subprocess.Popen(
-                self.command(name), stdout=log, stderr=log
+                self.command(name), stdout=log, stderr=log,
+                env={**os.environ, **self.env.get(name, {})},
             )
         if wait:
             self.wait_ready(name)

@@ -83,13 +83,22 @@ class TokenBucket {
   SteadyTime paused_until_ ABSL_GUARDED_BY(mutex_);
 };
 
-// SumSub's documented limits: GET 300 and POST 50 per 5 s and client.
+// Calls of each kind in any 5 s. The defaults are SumSub's documented limits
+// for one client.
+struct Rates {
+  int reads = 300;
+  int writes = 50;
+};
+
 struct Limits {
-  explicit Limits(int max_concurrency) : max_concurrency(max_concurrency) {}
+  explicit Limits(int max_concurrency, Rates rates = {})
+      : reads(rates.reads, std::chrono::seconds(5)),
+        writes(rates.writes, std::chrono::seconds(5)),
+        max_concurrency(max_concurrency) {}
 
   CircuitBreaker breaker;
-  TokenBucket reads{300, std::chrono::seconds(5)};
-  TokenBucket writes{50, std::chrono::seconds(5)};
+  TokenBucket reads;
+  TokenBucket writes;
 
   // Takes one of the places in flight; false when all are taken. Who got one
   // leaves it.

@@ -41,6 +41,7 @@ class Engines {
     async::HttpClient::Options http;
     provider::sumsub::Options sumsub;
     int provider_max_concurrency = 256;
+    provider::Rates provider_rates;
     EngineConfig engine;
     PartnerConfig partner;
     Reconciler::Options reconcile;

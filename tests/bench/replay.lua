@@ -1,4 +1,5 @@
--- wrk: GET $BENCH_PATH with the next token of $BENCH_TOKENS each time.
+-- wrk: sends the requests of $BENCH_REQUESTS in turn. The file's format is
+-- that of load.cc: each request after its size in four bytes, least first.
 local threads, requests, index = 0, {}, 0
 
 function setup(thread)
@@ -7,10 +8,15 @@ function setup(thread)
 end
 
 function init()
-  for token in io.lines(os.getenv("BENCH_TOKENS")) do
-    requests[#requests + 1] = wrk.format(
-      "GET", os.getenv("BENCH_PATH"), { ["x-juno-jwt"] = token })
+  local file = assert(io.open(os.getenv("BENCH_REQUESTS"), "rb"))
+  while true do
+    local size = file:read(4)
+    if not size then break end
+    local a, b, c, d = size:byte(1, 4)
+    requests[#requests + 1] = file:read(a + 256 * (b + 256 * (c + 256 * d)))
   end
+  file:close()
+  -- Each thread begins elsewhere.
   index = number * math.floor(#requests / 2)
 end
 
@@ -24,6 +30,7 @@ function done(summary, latency)
   io.write(string.format(
     'RESULT {"requests":%d,"us":%d,"bad":%d,"p50":%d,"p99":%d,"p999":%d}\n',
     summary.requests, summary.duration,
-    errors.status + errors.connect + errors.read + errors.write + errors.timeout,
+    errors.status + errors.connect + errors.read + errors.write +
+      errors.timeout,
     latency:percentile(50), latency:percentile(99), latency:percentile(99.9)))
 end

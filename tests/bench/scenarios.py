@@ -1,0 +1,480 @@
+"""The scenarios: each makes a load, checks its answers, and reports rows."""
+
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from loads import (
+    finish_load, http as http_request, load, start_load, write_requests, wrk,
+)
+from processes import memory_mib, reset_peak
+from targets import (
+    STATUS_PATH, Service, Wallet, intake_events, rejected_events, request,
+    user_id, wait_until,
+)
+
+ADMIN_PORTS = {"gateway": "gateway_admin", "kyc": "kyc_admin",
+               "webhook": "webhook_admin"}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measured(report, scenario, how, target, run, per="requests"):
+    """Runs one load with a meter on its target; reports the row."""
+    say(f"  {scenario}, {how}: {target.name}")
+    meter = target.meter()
+    result = run()
+    assert result["bad"] == 0, (scenario, how, target.name, result)
+    result["cpu"] = meter.micros_per(max(1, result[per]))
+    result["memory"] = target.memory()
+    report.add(scenario, how, target.name, result)
+    return result
+
+
+# Cached status.
+
+def status(bench):
+    """GET /v0/kyc/status of users whose records stand in Redis."""
+    name, seconds = "cached status", bench.seconds
+    for start in range(bench.starts):
+        say(f"status: start {start + 1} of {bench.starts}")
+        service = bench.new_status_service()
+        targets = [service]
+        peers = bench.new_peers()
+        try:
+            if peers:
+                targets += peers.start_status()
+            for target in targets:
+                # Node is at its best only after a while.
+                wrk(target.port, target.file("status"), 64,
+                    bench.warm_up if target.name == "node" else 2)
+            most = {}
+            for connections in (64, 512):
+                for _ in range(bench.rounds):
+                    for target in targets:
+                        result = measured(
+                            bench.report, name, f"closed, {connections}",
+                            target, lambda: wrk(
+                                target.port, target.file("status"),
+                                connections, seconds))
+                        if connections == 64:
+                            most[target.name] = result["rps"]
+            # At the same offered rate: half of what each peer can do.
+            for connections in (64, 512):
+                for peer in targets:
+                    rate = int(most[peer.name] / 2)
+                    for target in (service, *([peer] if peer != service
+                                              else [])):
+                        measured(
+                            bench.report, name,
+                            f"half of {peer.name}'s most, {connections}",
+                            target, lambda: load(
+                                target.port, target.file("status"),
+                                connections, seconds=seconds, rate=rate,
+                                expect='"status":'))
+            for target in targets:
+                measured(bench.report, name, "closed, 1", target,
+                         lambda: load(target.port, target.file("status"), 1,
+                                      seconds=seconds, expect='"status":'))
+        finally:
+            if peers:
+                peers.stop()
+            if start + 1 < bench.starts:
+                bench.drop_status_service()
+
+
+# Calls that reach the provider.
+
+
+def refresh(bench):
+    """One read in a hundred asks the provider, who takes 500 ms."""
+    service = bench.status_service()
+    subs, _, _ = service.make_applicants("refresh", 2000)
+    reads = service.mint(user_id(i) for i in range(min(service.users, 9900)))
+    asks = service.mint(subs)
+    requests = []
+    for i, token in enumerate(asks):
+        requests.append(http_request("GET", STATUS_PATH + "?refresh=true",
+                                     {"x-juno-jwt": token}))
+        requests += [
+            http_request("GET", STATUS_PATH,
+                         {"x-juno-jwt": reads[(99 * i + j) % len(reads)]})
+            for j in range(99)]
+    file = write_requests(service.file("refresh-mix"), requests)
+    service.stack.fault("slow", delay_ms=500)
+    try:
+        measured(bench.report, "status, 1 % refresh", "4,000/s, 512", service,
+                 lambda: load(service.port, file, 512, rate=4000,
+                              seconds=max(3, bench.seconds),
+                              expect='"status":'))
+    finally:
+        service.stack.fault("none")
+
+
+def storm(bench):
+    """1,000 refreshes in flight against a provider of 2 s, amid reads."""
+    service = bench.status_service()
+    count = 1000
+    # Enough users that none is asked for again while a refresh is fresh.
+    subs, _, _ = service.make_applicants("storm", 4 * count)
+    asks = service.user_requests("storm-refresh", subs, "GET",
+                                 STATUS_PATH + "?refresh=true")
+    seconds = max(4, bench.seconds)
+
+    def reads():
+        return load(service.port, service.file("status"), 64, rate=4000,
+                    seconds=seconds, expect='"status":')
+
+    measured(bench.report, "reads, nothing else", "4,000/s, 64", service,
+             reads)
+    service.stack.fault("slow", delay_ms=2000)
+    try:
+        refreshes = start_load(service.port, asks, count,
+                               seconds=seconds + 1, status="200")
+        time.sleep(1)
+        measured(bench.report, "reads amid 1,000 refreshes in flight",
+                 "4,000/s, 64", service, reads)
+        result = finish_load(refreshes)
+    finally:
+        service.stack.fault("none")
+    result["cpu"] = {}
+    bench.report.add("those refreshes, provider of 2 s", "closed, 1000",
+                     service.name, result)
+    bench.report.note(f"refreshes amid reads: {result['statuses']}")
+
+
+def applicants(bench):
+    """POST /v0/kyc/applicant of users never seen."""
+    service = bench.status_service()
+    count = 200 if bench.quick else 4000
+    say("  applicant creation")
+    _, result, cpu = service.make_applicants("create", count)
+    result["cpu"] = cpu
+    bench.report.add("applicant creation", "once each, 64", service.name,
+                     result)
+
+
+def token(bench):
+    """POST /v0/kyc/access-token."""
+    service = bench.status_service()
+    subs, _, _ = service.make_applicants("token", 1000)
+    file = service.user_requests("access-token", subs, "POST",
+                                 "/v0/kyc/access-token")
+    measured(bench.report, "access token", "closed, 64", service,
+             lambda: load(service.port, file, 64, seconds=bench.seconds,
+                          expect='"access_token":'))
+
+
+# Webhooks.
+
+def webhooks(bench):
+    """Webhooks taken in: verified, stored, answered."""
+    service = bench.new_service()
+    peers = bench.new_peers()
+    targets = [service]
+    try:
+        if peers:
+            targets += peers.start_webhooks()
+        service.redis_port = service.stack.port("redis")
+        # So that intake alone is measured; its promise is the same.
+        service.stack.kill("kyc")
+        service.see_processes()
+        service.webhooks("intake", intake_events(1000))
+        for target in targets:
+            wrk(target.port, target.file("intake"), 64,
+                bench.warm_up if target.name == "node" else 2)
+        for policy in ("always", "everysec"):
+            for _ in range(bench.rounds):
+                for target in targets:
+                    intake(bench, policy, target)
+    finally:
+        if peers:
+            peers.stop()
+        service.stop()
+
+
+def redis_cli(port, *args):
+    return subprocess.run(["redis-cli", "-p", str(port), *args], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def intake(bench, policy, target):
+    def each_stream(command, *more):
+        return [redis_cli(target.redis_port, command, stream, *more)
+                for stream in target.streams()]
+
+    redis_cli(target.redis_port, "CONFIG", "SET", "appendfsync", policy)
+    each_stream("XTRIM", "MAXLEN", "0")
+    result = measured(
+        bench.report, "webhook intake", f"AOF {policy}, closed, 64", target,
+        lambda: wrk(target.port, target.file("intake"), 64, bench.seconds))
+    # wrk does not count what was answered after its end.
+    stored = sum(map(int, each_stream("XLEN")))
+    assert result["requests"] <= stored, (target.name, stored, result)
+    each_stream("XTRIM", "MAXLEN", "0")
+
+
+def apply(bench):
+    """How fast a backlog of events, each with an effect, is stored."""
+    service = bench.new_service()
+    count = 1500 if bench.quick else 30000
+    say(f"  {count} events")
+    try:
+        service.stack.kill("kyc")
+        service.deliver("apply", rejected_events(count))
+        service.stack.start("kyc")
+        service.see_processes()
+        meter = service.meter()
+        wait_until(lambda: service.backlog() < count, 60, 0.01, "a first one")
+        begin, left = time.monotonic(), service.backlog()
+        wait_until(lambda: service.backlog() == 0, 300, 0.02, "all applied")
+        took = time.monotonic() - begin
+        cpu = meter.micros_per(count)
+        users = [f"apply_{i:08d}" for i in range(0, (count + 2) // 3, 97)]
+        for token in service.mint(users):
+            _, _, body = request(service.port, "GET", STATUS_PATH,
+                                 {"x-juno-jwt": token})
+            assert body["status"] == "rejected", body
+        bench.report.add("webhook apply", "a backlog, AOF always",
+                         service.name,
+                         {"rps": left / took, "cpu": cpu,
+                          "memory": service.memory(), "requests": count})
+    finally:
+        service.stop()
+
+
+# Documents.
+
+def form(data):
+    boundary = "bench-7d6f0e0c"
+    parts = []
+    for name, value in (("document_type", "PASSPORT"), ("country", "GBR")):
+        parts.append(f"--{boundary}\r\nContent-Disposition: form-data; "
+                     f'name="{name}"\r\n\r\n{value}\r\n')
+    parts.append(f"--{boundary}\r\nContent-Disposition: form-data; "
+                 'name="file"; filename="passport.jpg"\r\n'
+                 "Content-Type: image/jpeg\r\n\r\n")
+    body = "".join(parts).encode() + data + f"\r\n--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", body
+
+
+def upload(bench):
+    """16 uploads of 10 MB at a time."""
+    size = 10_000_000
+    at_a_time = 16
+    service = bench.status_service()
+    subs, _, _ = service.make_applicants("upload", at_a_time)
+    media_type, body = form(b"\xff\xd8\xff\xe0" + os.urandom(size - 4))
+    file = write_requests(service.file("upload"), (
+        http_request("POST", "/v0/kyc/documents",
+                     {"x-juno-jwt": token, "Content-Type": media_type}, body)
+        for token in service.mint(subs)))
+    gateway = service.pids["gateway"]
+    before = memory_mib(gateway, "VmRSS")
+    reset_peak(gateway)
+    result = measured(
+        bench.report, "10 MB upload", f"closed, {at_a_time}", service,
+        lambda: load(service.port, file, at_a_time, seconds=bench.seconds,
+                     status=201, expect='"image_id"'))
+    per_upload = (memory_mib(gateway, "VmHWM") - before) / at_a_time
+    limit = direct_uploads(bench, service, body, media_type)
+    bench.report.note(
+        f"10 MB upload: {result['rps'] * size / 1e6:,.0f} MB/s, that is "
+        f"{result['rps'] / limit:.0%} of what the provider's stand-in takes "
+        f"directly ({limit * size / 1e6:,.0f} MB/s); gateway memory per "
+        f"upload in flight {per_upload:.2f} MiB")
+
+
+def direct_uploads(bench, service, body, media_type):
+    """The same bytes sent to the stand-in itself, signed."""
+    stack = service.stack
+    with open(stack.path("app_token"), encoding="utf-8") as file:
+        app_token = file.read().strip()
+    with open(stack.path("secret_key"), encoding="utf-8") as file:
+        key = file.read().strip().encode()
+    applicant = stack.user("upload_000000").post("/v0/kyc/applicant")[2]
+    target = ("/resources/applicants/" + applicant["applicant_id"] +
+              "/info/idDoc")
+    boundary = media_type.split("boundary=")[1]
+    metadata = json.dumps({"idDocType": "PASSPORT", "country": "GBR"})
+    head = (f"--{boundary}\r\nContent-Disposition: form-data; "
+            f'name="metadata"\r\n\r\n{metadata}\r\n')
+    part = body.index(b'name="file"')
+    content = body[body.index(b"\r\n\r\n", part) + 4:]
+    body = head.encode() + (
+        f"--{boundary}\r\nContent-Disposition: form-data; "
+        'name="content"; filename="passport.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n").encode() + content
+    stamp = str(int(time.time()))
+    signature = hmac.new(key, (stamp + "POST" + target).encode() + body,
+                         hashlib.sha256).hexdigest()
+    file = write_requests(service.file("direct"), [http_request(
+        "POST", target,
+        {"X-App-Token": app_token, "X-App-Access-Ts": stamp,
+         "X-App-Access-Sig": signature, "Content-Type": media_type,
+         "X-Return-Doc-Warnings": "true"}, body)])
+    result = load(stack.port("provider"), file, 16, seconds=bench.seconds)
+    assert result["bad"] == 0, result
+    return result["rps"]
+
+
+def image(bench):
+    """16 downloads of a 10 MB image at a time, by a partner."""
+    size = 10_000_000
+    at_a_time = 16
+    marker = b"the end of a picture"
+    service = bench.status_service()
+    stack = service.stack
+    partner = stack.partner()
+    page = b"\xff\xd8\xff\xe0" + os.urandom(size - 4 - len(marker)) + marker
+    media_type, body = form(page)
+    requests = []
+    # Reads of one user wait for each other's entry in the log.
+    for i in range(at_a_time):
+        user = stack.user(f"image_{i}")
+        user.post("/v0/kyc/applicant")
+        status, _, answer = user.post("/v0/kyc/documents", body=body,
+                                      headers={"content-type": media_type})
+        assert status == 201, answer
+        user.play_sdk("approve", level="basic-kyc-level")
+        wait_until(lambda: user.get(STATUS_PATH + "?refresh=true")[2]["status"]
+                   == "approved", 30, 0.2, "approved")
+        consent = partner.consent(Wallet(user))["token"]
+        requests.append(http_request(
+            "GET", f"/v0/users/{user.sub}/kyc/document/{answer['image_id']}",
+            {"Authorization": "Bearer " + partner.key,
+             "x-sumvin-pint-token": consent}))
+    file = write_requests(service.file("image"), requests)
+    result = measured(
+        bench.report, "10 MB image", f"closed, {at_a_time}", service,
+        lambda: load(service.port, file, at_a_time, seconds=bench.seconds,
+                     expect=marker.decode()))
+    bench.report.note(
+        f"10 MB image: {result['rps'] * size / 1e6:,.0f} MB/s")
+
+
+# Processes at rest.
+
+def idle(bench):
+    """10,000 keep-alive connections of users, each used once."""
+    count = 1000 if bench.quick else 10000
+    service = bench.status_service()
+    gateway = service.pids["gateway"]
+    before = memory_mib(gateway, "VmRSS")
+    token = service.mint([user_id(3)])[0]
+    text = http_request("GET", STATUS_PATH, {"x-juno-jwt": token})
+    sockets = []
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", service.port))
+            connection.sendall(text)
+            sockets.append(connection)
+        for connection in sockets:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+        after = memory_mib(gateway, "VmRSS")
+        for connection in sockets[::100]:
+            connection.sendall(text)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+    finally:
+        for connection in sockets:
+            connection.close()
+    bench.report.note(
+        f"{count:,} idle keep-alive connections: gateway RSS {after:.1f} MiB "
+        f"({before:.1f} before), all answered")
+
+
+def cold(bench):
+    """From exec to /readyz 200, and the memory of a process at rest."""
+    ready, memory = {}, {}
+    for _ in range(1 if bench.quick else 3):
+        service = bench.new_service()
+        try:
+            time.sleep(1)
+            for name, mib in service.memory("VmRSS").items():
+                memory.setdefault(name, []).append(mib)
+            for name in ("kyc", "webhook", "gateway"):
+                service.stack.kill(name)
+                ready.setdefault(name, []).append(start_time(service, name))
+        finally:
+            service.stop()
+    bench.report.note("ready after start: " + ", ".join(
+        f"{name} {min(times) * 1e3:.0f} ms" for name, times in ready.items()))
+    bench.report.note("RSS at rest: " + ", ".join(
+        f"{name} {min(all_):.1f} MiB" for name, all_ in memory.items()))
+
+
+def start_time(service, name):
+    port = service.stack.port(ADMIN_PORTS[name])
+    begin = time.monotonic()
+    service.stack.start(name, wait=False)
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port,
+                                                    timeout=1)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return time.monotonic() - begin
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        assert time.monotonic() - begin < 20, name + " is not ready"
+        time.sleep(0.001)
+
+
+# A run of its own, as counting costs time.
+
+def allocations(bench):
+    """Memory allocations per request, with a counting malloc."""
+    service = Service(bench.directory, 1000, count_allocations=True)
+    try:
+        service.make_users()
+        subs, _, _ = service.make_applicants("counted", 200)
+        tokens = service.user_requests("counted-token", subs, "POST",
+                                       "/v0/kyc/access-token")
+        service.webhooks("counted-intake", intake_events(1000))
+        for scenario, file, connections in (
+            ("cached status", service.file("status"), 64),
+            ("access token", tokens, 64),
+            ("webhook intake", service.file("counted-intake"), 64),
+        ):
+            load(service.port, file, connections, seconds=.5)
+            if scenario == "webhook intake":
+                service.stack.kill("kyc")
+                service.see_processes()
+            before = service.allocated()
+            result = load(service.port, file, connections, seconds=1.5)
+            assert result["bad"] == 0, (scenario, result)
+            after = service.allocated()
+            each = {name: (after[name] - before[name]) / result["requests"]
+                    for name in after}
+            bench.report.note(
+                f"allocations per request, {scenario}: " + " + ".join(
+                    f"{name} {count:.1f}" for name, count in each.items()
+                    if count >= .05))
+    finally:
+        service.stop()
+
+
+SCENARIOS = {
+    "status": status,
+    "refresh": refresh,
+    "storm": storm,
+    "applicant": applicants,
+    "token": token,
+    "webhook": webhooks,
+    "apply": apply,
+    "upload": upload,
+    "image": image,
+    "idle": idle,
+    "cold": cold,
+    "allocations": allocations,
+}
