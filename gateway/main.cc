@@ -63,7 +63,7 @@ ABSL_FLAG(int, max_uploads_in_flight, 32,
           "documents being uploaded at the same time; more are answered 503");
 ABSL_FLAG(absl::Duration, rpc_timeout, absl::Seconds(15),
           "limit of one call to a service that may ask the provider");
-ABSL_FLAG(int, threads, 0, "event loops; 0: one per core, at most 8");
+ABSL_FLAG(int, threads, 0, "event loops; 0: one per two cores, at most 8");
 
 namespace kyc::gateway {
 namespace {
@@ -163,7 +163,11 @@ int Run() {
   GrpcHealth webhook_health(options->backend.webhook_address,
                             "kyc.v1.WebhookService");
 
-  async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads)));
+  // Each loop batches for itself, and gRPC has threads of its own: with half
+  // as many loops batches are twice as large, which saves more than a loop
+  // per core would bring.
+  async::Runtime runtime(process::ThreadCount(absl::GetFlag(FLAGS_threads),
+                                              /*cores_per_loop=*/2));
   // Reads keys and asks after the services, so that no request waits for it.
   async::Runtime background(1);
   const std::unique_ptr<KeySource> keys = std::move(options->keys);

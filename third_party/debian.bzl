@@ -12,6 +12,7 @@ _LIBRARIES = {
     "absl_hash_map": (["absl_flat_hash_map", "absl_flat_hash_set"], []),
     "absl_status": (["absl_status", "absl_statusor"], []),
     "absl_strings": (["absl_strings", "absl_str_format", "absl_cord"], []),
+    "absl_sync": (["absl_synchronization"], []),
     "absl_time": (["absl_time"], []),
     "benchmark": (["benchmark"], []),
     "boost": ([], ["-lpthread"]),

@@ -1,5 +1,6 @@
 #include "gateway/api/grpc_backend.h"
 
+#include <google/protobuf/arena.h>
 #include <grpcpp/channel.h>
 
 #include <algorithm>
@@ -217,7 +218,10 @@ class GrpcBackend : public Backend {
   Task<Statuses::Results> BatchGetStatus(std::vector<StatusRead> reads) {
     const auto now = steady_clock::now();
     CallContext context{reads.front().trace, now};
-    v1::BatchGetStatusRequest request;
+    google::protobuf::Arena arena;
+    auto& request =
+        *google::protobuf::Arena::CreateMessage<v1::BatchGetStatusRequest>(
+            &arena);
     request.mutable_requests()->Reserve(static_cast<int>(reads.size()));
     for (StatusRead& read : reads) {
       context.deadline = std::max(context.deadline, read.deadline);

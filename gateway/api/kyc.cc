@@ -8,6 +8,16 @@
 #include "services/base/status_macros.h"
 
 namespace kyc::gateway {
+namespace {
+
+async::Task<absl::StatusOr<v1::Verification>> Refresh(Call& call) {
+  v1::RefreshStatusRequest request;
+  request.set_user_id(call.user_id);
+  return call.backend.RefreshStatus(call.context, std::move(request));
+}
+
+}  // namespace
+
 async::Task<absl::Status> CreateApplicant(Call& call) {
   v1::CreateApplicantRequest request;
   request.set_user_id(call.user_id);
@@ -60,16 +70,10 @@ async::Task<absl::Status> CreateAccessToken(Call& call) {
 async::Task<absl::Status> GetStatus(Call& call) {
   CO_ASSIGN_OR_RETURN(const bool refresh,
                       BoolParameter(call.request.query(), "refresh"));
-  absl::StatusOr<v1::Verification> result = absl::UnknownError("not asked");
-  if (refresh) {
-    v1::RefreshStatusRequest request;
-    request.set_user_id(call.user_id);
-    result =
-        co_await call.backend.RefreshStatus(call.context, std::move(request));
-  } else {
-    result = co_await call.backend.GetStatus(call.context, call.user_id);
-  }
-  if (!result.ok()) co_return std::move(result).status();
+  const absl::StatusOr<v1::Verification> result =
+      refresh ? co_await Refresh(call)
+              : co_await call.backend.GetStatus(call.context, call.user_id);
+  if (!result.ok()) co_return result.status();
   const std::string_view state = StateName(result->state());
   call.response.body.reserve(512);
   base::JsonWriter json(&call.response.body);

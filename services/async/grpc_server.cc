@@ -28,11 +28,6 @@ constexpr std::chrono::seconds kLongestCall(30);
 // How long a cancelled stream's last write may take.
 constexpr std::chrono::milliseconds kLastWrite(500);
 
-class UnaryCall final : public grpc::ServerUnaryReactor {
- public:
-  void OnDone() override { delete this; }
-};
-
 // Ends a call exactly once: with the status given, or with UNAVAILABLE when
 // the coroutine that holds it is destroyed. The call's reactor and context
 // may be gone as soon as it has ended.
@@ -119,7 +114,9 @@ void ApplyServerDefaults(grpc::ServerBuilder& builder) {
 
 grpc::ServerUnaryReactor* RunUnary(grpc::CallbackServerContext* rpc, Loop& loop,
                                    std::string_view method, Handler handler) {
-  auto* call = new UnaryCall;
+  // gRPC's own reactor lives in the call and ends it where Finish is called;
+  // for another one it would wake two threads more.
+  grpc::ServerUnaryReactor* const call = rpc->DefaultReactor();
   internal::SpawnHandler(
       rpc, loop, method, std::move(handler), kLongestCall,
       [call](const grpc::Status& status) { call->Finish(status); });

@@ -20,11 +20,11 @@ constexpr int kReservedElements = 64;
 constexpr size_t kKeptBuffer = 256 << 10;
 
 void AppendNumber(char prefix, size_t number, std::string* out) {
-  char text[24];
-  const auto end = std::to_chars(text, text + sizeof(text), number).ptr;
-  out->push_back(prefix);
+  char text[24] = {prefix};
+  char* end = std::to_chars(text + 1, text + sizeof(text) - 2, number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
   out->append(text, end);
-  out->append("\r\n", 2);
 }
 
 bool MeansTryLater(std::string_view word) {

@@ -14,6 +14,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "services/base/log.h"
 #include "services/base/version.h"
 #include "services/process/flags.h"
@@ -112,6 +113,8 @@ std::vector<std::string> Init(int argc, char** argv, const Program& program) {
   TurnCoreDumpsOff();
   base::StartLogging(program.service, *level);
   gpr_set_log_function(LogForGrpc);
+  // Debian's Abseil looks for lock cycles at every lock that gRPC takes.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return std::move(line->arguments);
 }
 
@@ -156,10 +159,10 @@ absl::Status ForFlag(std::string_view flag, const absl::Status& status) {
                                                   status.message()));
 }
 
-int ThreadCount(int asked) {
+int ThreadCount(int asked, int cores_per_loop) {
   if (asked > 0) return std::min(asked, 64);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores, 1, 8);
+  return std::clamp(cores / cores_per_loop, 1, 8);
 }
 
 void FailConfig(const absl::Status& status) {

@@ -49,8 +49,9 @@ absl::Status CheckListenAddress(std::string_view address);
 // Puts the flag at fault ("--name: ") before what is wrong with it.
 absl::Status ForFlag(std::string_view flag, const absl::Status& status);
 
-// The event loops to run for --threads: 0 is one per core, at most 8.
-int ThreadCount(int asked);
+// The event loops to run for --threads: 0 is one for so many cores, at least
+// one and at most 8.
+int ThreadCount(int asked, int cores_per_loop = 1);
 
 // Prints "<flag or file>: what is wrong" on stderr and exits with 2, also
 // while other threads run.

@@ -83,13 +83,13 @@ Task<absl::Status> BatchGetStatus(VerificationEngine& engine,
   for (int i = 0; i < response->results_size(); ++i) {
     auto& result = *response->mutable_results(i);
     if (result.has_error()) continue;
-    const absl::StatusOr<domain::Record>& record = records[next++];
+    absl::StatusOr<domain::Record>& record = records[next++];
     const std::chrono::milliseconds limit(request.requests(i).timeout_ms());
     if (limit.count() > 0 && took > limit) {
       *result.mutable_error() =
           async::ToRpcStatus(base::Error(v1::ERROR_REASON_DEADLINE_EXCEEDED));
     } else if (record.ok()) {
-      FillVerification(*record, result.mutable_verification());
+      FillVerification(*std::move(record), result.mutable_verification());
     } else {
       *result.mutable_error() =
           async::ToRpcStatus(async::WithReason(record.status()));
@@ -105,7 +105,7 @@ Task<absl::Status> GetStatus(VerificationEngine& engine,
   std::vector<std::string> batch_of_one = {request.user_id()};
   auto records = co_await engine.GetStatuses(std::move(batch_of_one));
   CO_RETURN_IF_ERROR(records[0].status());
-  FillVerification(*records[0], response);
+  FillVerification(*std::move(records[0]), response);
   co_return absl::OkStatus();
 }
 
@@ -116,7 +116,7 @@ Task<absl::Status> RefreshStatus(CallContext context,
   CO_RETURN_IF_ERROR(CheckUserId(request.user_id()));
   CO_ASSIGN_OR_RETURN(domain::Record record,
                       co_await engine.Refresh(context, request.user_id()));
-  FillVerification(record, response);
+  FillVerification(std::move(record), response);
   co_return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 
 #include "kyc/v1/kyc_service.grpc.pb.h"
 #include "services/async/call_context.h"
+#include "services/async/grpc_arena.h"
 #include "services/async/task.h"
 #include "services/kyc/server/engines.h"
 #include "services/kyc/server/upload.h"
@@ -16,7 +17,9 @@ class KycService final : public v1::KycService::CallbackService {
  public:
   // `most_uploads` documents are taken in at a time; more are GEN-503-001.
   KycService(Engines& engines, WatchHub& watch_hub, int most_uploads)
-      : engines_(engines), watch_hub_(watch_hub), uploads_(most_uploads) {}
+      : engines_(engines), watch_hub_(watch_hub), uploads_(most_uploads) {
+    SetMessageAllocatorFor_BatchGetStatus(&batch_messages_);
+  }
 
   grpc::ServerUnaryReactor* CreateApplicant(
       grpc::CallbackServerContext* rpc,
@@ -60,6 +63,8 @@ class KycService final : public v1::KycService::CallbackService {
   Engines& engines_;
   WatchHub& watch_hub_;
   UploadLimit uploads_;
+  async::ArenaMessages<v1::BatchGetStatusRequest, v1::BatchGetStatusResponse>
+      batch_messages_;
 };
 
 }  // namespace kyc::server

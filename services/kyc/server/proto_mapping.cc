@@ -1,6 +1,7 @@
 #include "services/kyc/server/proto_mapping.h"
 
 #include <string>
+#include <utility>
 
 namespace kyc::server {
 
@@ -36,14 +37,14 @@ domain::Tenant TenantOf(const v1::Tenant& tenant) {
   return {tenant.org_id(), tenant.env_id()};
 }
 
-void FillVerification(const domain::Record& record, v1::Verification* out) {
-  out->set_user_id(record.user_id);
+void FillVerification(domain::Record record, v1::Verification* out) {
   out->set_state(ToProto(record.state));
-  out->set_applicant_id(record.applicant_id);
   out->set_verified_at_ms(domain::VisibleVerifiedAt(record).value_or(0));
   out->set_rejected_at_ms(domain::VisibleRejectedAt(record).value_or(0));
   out->set_reject_reason(std::string(domain::VisibleReason(record)));
   out->set_version(record.version);
+  out->set_user_id(std::move(record.user_id));
+  out->set_applicant_id(std::move(record.applicant_id));
 }
 
 }  // namespace kyc::server

@@ -13,7 +13,7 @@ v1::VerificationState ToProto(domain::State state);
 // Both ids empty where the caller named none.
 domain::Tenant TenantOf(const v1::Tenant& tenant);
 // What callers may see of a record.
-void FillVerification(const domain::Record& record, v1::Verification* out);
+void FillVerification(domain::Record record, v1::Verification* out);
 
 }  // namespace kyc::server
 

@@ -106,7 +106,7 @@ async::Task<absl::Status> WatchHub::SendIfNew(
   if (static_cast<int64_t>(record.version) <= sent) co_return absl::OkStatus();
   sent = static_cast<int64_t>(record.version);
   v1::Verification message;
-  FillVerification(record, &message);
+  FillVerification(std::move(record), &message);
   co_return co_await writer.Write(std::move(message));
 }
 

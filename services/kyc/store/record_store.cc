@@ -1,7 +1,6 @@
 #include "services/kyc/store/record_store.h"
 
 #include <array>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,13 +30,15 @@ constexpr std::array<uint16_t, 256> Crc16Table() {
   return table;
 }
 
-std::string Key(int bucket, std::string_view rest) {
-  char prefix[] = "kyc:{b000}:";
-  std::snprintf(prefix, sizeof(prefix), "kyc:{b%03d}:", bucket);
+// "kyc:{b000}:<kind><rest>"
+std::string Key(int bucket, std::string_view kind, std::string_view rest = {}) {
+  const char digits[] = {static_cast<char>('0' + bucket / 100),
+                         static_cast<char>('0' + bucket / 10 % 10),
+                         static_cast<char>('0' + bucket % 10)};
   std::string key;
-  key.reserve(sizeof(prefix) + rest.size() + 64);
-  key.append(prefix);
-  key.append(rest);
+  key.reserve(16 + kind.size() + rest.size());
+  key.append("kyc:{b").append(digits, sizeof(digits)).append("}:");
+  key.append(kind).append(rest);
   return key;
 }
 
@@ -167,11 +168,11 @@ int BucketOf(std::string_view user_id) {
 }
 
 std::string RecordKey(std::string_view user_id) {
-  return Key(BucketOf(user_id), "user:").append(user_id);
+  return Key(BucketOf(user_id), "user:", user_id);
 }
 
 std::string AuditKey(std::string_view user_id) {
-  return Key(BucketOf(user_id), "audit:").append(user_id);
+  return Key(BucketOf(user_id), "audit:", user_id);
 }
 
 std::string OutboxKey(int bucket) { return Key(bucket, "outbox"); }
@@ -212,7 +213,10 @@ Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadMany(
 
 Task<std::vector<absl::StatusOr<Record>>> RecordStore::LoadStatuses(
     std::vector<std::string> user_ids) {
+  // One such command with an id of usual length.
+  constexpr size_t kCommandBytes = 192;
   async::RedisBatch batch;
+  batch.Reserve(user_ids.size() * kCommandBytes);
   for (const std::string& user_id : user_ids) {
     batch.Add({"HMGET", RecordKey(user_id), kStatusFields[0], kStatusFields[1],
                kStatusFields[2], kStatusFields[3], kStatusFields[4],
