@@ -43,9 +43,10 @@ class Dispatcher {
   Dispatcher(FrontDoor& front, Authenticator& authenticator,
              PintAuthenticator& pint_authenticator, Backend& backend);
 
-  // Every answer has nosniff, `Cache-Control: no-store` and the traceparent
-  // that the services behind saw. Access log: answers of 500 and more and
-  // those that took over a second as warnings, all others for debugging.
+  // Every answer has nosniff, `Cache-Control: no-store` (unless its handler
+  // says otherwise) and the traceparent that the services behind saw. Access
+  // log: answers of 500 and more and those that took over a second as
+  // warnings, all others for debugging.
   async::Task<void> Handle(async::ServerRequest& request,
                            async::ServerResponse& response);
 

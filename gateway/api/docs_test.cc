@@ -183,6 +183,8 @@ TEST(OpenApiTest, KnowsEveryCodeAndItsStatus) {
     }
   }
   for (const base::ErrorEntry& entry : base::ErrorCatalogue()) {
+    // What operators' own calls answer, which have no HTTP.
+    if (entry.code.starts_with("OPS-")) continue;
     EXPECT_EQ(named.count(std::string(entry.code)), 1u) << entry.code;
   }
 }
