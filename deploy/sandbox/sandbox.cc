@@ -119,6 +119,8 @@ class Sandbox::Impl {
   static async::HttpServerOptions ServerOptions(const std::string& listen) {
     async::HttpServerOptions options;
     options.listen = listen;
+    // It holds documents whole, as many as a service sends at a time.
+    options.max_body_memory = size_t{2} << 30;
     return options;
   }
 
