@@ -385,10 +385,11 @@ class Stack:
         wait_until(ready, timeout, what=name + " ready")
 
     def start_all(self):
+        # Who finds a service down asks again only after a moment, and calls
+        # fail until then: so each starts when what it calls is there.
         for name in ("redis", "provider", "kyc", "webhook", "gateway"):
-            self.start(name, wait=name in ("redis", "kyc"))
-        for name in ("provider", "webhook", "gateway"):
-            self.wait_ready(name)
+            self.start(name, wait=name != "provider")
+        self.wait_ready("provider")
 
     def kill(self, name, sig=signal.SIGKILL):
         process = self.processes.pop(name)
