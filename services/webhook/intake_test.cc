@@ -106,7 +106,9 @@ class IntakeTest : public testing::Test {
   }
 
   const std::string path_ = testing::TempDir() + "/intake_secrets";
-  async::RedisForTest redis_;
+  async::RedisForTest redis_{
+      async::RedisForTest::Settings{.arguments = {"--enable-debug-command",
+                                                  "local"}}};
   RedisProbe probe_;
   async::Runtime runtime_;
   async::Redis first_;
@@ -277,6 +279,27 @@ TEST_F(IntakeWithoutRedisTest, Slow) {
   ExpectUnavailable("slow");
   busy.join();
   ExpectRecovery();
+}
+
+TEST_F(IntakeWithoutRedisTest, Loading) {
+  // It takes 10 ms for each of its 500 keys, and refuses everything meanwhile.
+  probe_.Do({"DEBUG", "POPULATE", "500", "key", "1024"});
+  probe_.Do({"CONFIG", "SET", "key-load-delay", "10000"});
+  probe_.Do({"CONFIG", "SET", "loading-process-events-interval-bytes", "1024"});
+  std::thread loading([&] {
+    async::RedisOptions options = redis_.options();
+    options.command_timeout = std::chrono::seconds(60);
+    RedisProbe other(options);
+    other.Do({"DEBUG", "RELOAD"});
+  });
+  EXPECT_TRUE(Eventually([&] {
+    const std::string info = probe_.Do({"INFO", "persistence"}).text;
+    return info.find("loading:1") != std::string::npos;
+  }));
+  ExpectUnavailable("loading");
+  loading.join();
+  ExpectRecovery();
+  EXPECT_EQ(probe_.Events(), 1);
 }
 
 TEST_F(IntakeWithoutRedisTest, Full) {
