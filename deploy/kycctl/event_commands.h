@@ -1,4 +1,5 @@
-// kycctl deadletters … and events …: provider events, seen from their stream.
+// kycctl deadletters … and events …: provider events, seen from their
+// stream.
 #ifndef KYC_DEPLOY_KYCCTL_EVENT_COMMANDS_H_
 #define KYC_DEPLOY_KYCCTL_EVENT_COMMANDS_H_
 

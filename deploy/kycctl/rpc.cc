@@ -55,8 +55,8 @@ absl::Status CallKyc(
 }
 
 Flag WebhookAddressFlag() {
-  return {kWebhookAddress, "ADDRESS", "WebhookService: host:port or unix:/path.",
-          "127.0.0.1:50052", false};
+  return {kWebhookAddress, "ADDRESS",
+          "WebhookService: host:port or unix:/path.", "127.0.0.1:50052", false};
 }
 
 std::shared_ptr<grpc::Channel> OpenWebhookChannel(const Args& args) {

@@ -20,8 +20,9 @@ struct GrpcBackendOptions {
 };
 
 // Reads of the status that come at the same time share RPCs, and so do
-// webhooks; every other call is an RPC of its own. Each backend has connections of its own, so that
-// loops do not wait for one another. Lives until `loop` has stopped.
+// webhooks; every other call is an RPC of its own. Each backend has connections
+// of its own, so that loops do not wait for one another. Lives until `loop` has
+// stopped.
 std::unique_ptr<Backend> NewGrpcBackend(async::Loop& loop,
                                         const GrpcBackendOptions& options);
 

@@ -56,10 +56,11 @@ class GrpcSubscriptionBackend : public SubscriptionBackend {
         &Rpc::DeleteSubscription);
   }
   Task<absl::StatusOr<v1::SubscriptionWithSecret>> Rotate(
-      CallContext context, v1::RotateSubscriptionSecretRequest request) override {
+      CallContext context,
+      v1::RotateSubscriptionSecretRequest request) override {
     return Call<v1::SubscriptionWithSecret>(
-        context, "SubscriptionService/RotateSubscriptionSecret", std::move(request),
-        &Rpc::RotateSubscriptionSecret);
+        context, "SubscriptionService/RotateSubscriptionSecret",
+        std::move(request), &Rpc::RotateSubscriptionSecret);
   }
   Task<absl::StatusOr<v1::ListDeliveriesResponse>> ListDeliveries(
       CallContext context, v1::ListDeliveriesRequest request) override {

@@ -37,7 +37,8 @@ class FakeSubscriptionBackend : public SubscriptionBackend {
     co_return deleted;
   }
   async::Task<absl::StatusOr<v1::SubscriptionWithSecret>> Rotate(
-      async::CallContext, v1::RotateSubscriptionSecretRequest request) override {
+      async::CallContext,
+      v1::RotateSubscriptionSecretRequest request) override {
     rotate_request = std::move(request);
     co_return created;
   }

@@ -54,8 +54,8 @@ class Ownership {
   };
   // Renews what is owned, says that this process lives, and takes vacant
   // partitions up to its share. Call it again within a fifth of the lease
-  // time, sooner to share sooner. With `take` false the process takes nothing more and counts no
-  // longer: it is about to end.
+  // time, sooner to share sooner. With `take` false the process takes nothing
+  // more and counts no longer: it is about to end.
   async::Task<Round> Next(bool take);
 
   // Gives a partition up, so that another can take it at once. Nothing may be

@@ -82,7 +82,8 @@ std::string Decode64(std::string text) {
     const std::string alphabet =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     window = window << 6 | static_cast<uint32_t>(alphabet.find(c));
-    if ((bits += 6) >= 8) bytes.push_back(static_cast<char>(window >> (bits -= 8)));
+    if ((bits += 6) >= 8)
+      bytes.push_back(static_cast<char>(window >> (bits -= 8)));
   }
   return bytes;
 }
@@ -798,14 +799,15 @@ TEST_F(PartnerServiceTest, ListsOfPintsAreFiltered) {
   const auto brief = Exchange(caller_, Body(pint));
   ASSERT_TRUE(brief.ok());
   clock_.Advance(1'000'000);
-  const auto nonces = [&](const std::function<void(v1::ListPintsRequest&)>& set) {
-    std::string all;
-    const auto list = ListPints(caller_, set);
-    EXPECT_TRUE(list.ok()) << list.status();
-    if (!list.ok()) return all;
-    for (const v1::Pint& found : list->pints()) all += found.nonce();
-    return all + (list->next_cursor().empty() ? "" : "…");
-  };
+  const auto nonces =
+      [&](const std::function<void(v1::ListPintsRequest&)>& set) {
+        std::string all;
+        const auto list = ListPints(caller_, set);
+        EXPECT_TRUE(list.ok()) << list.status();
+        if (!list.ok()) return all;
+        for (const v1::Pint& found : list->pints()) all += found.nonce();
+        return all + (list->next_cursor().empty() ? "" : "…");
+      };
   using Request = v1::ListPintsRequest;
   EXPECT_EQ(nonces([](Request&) {}), "4321");
   EXPECT_EQ(nonces([](Request& r) { r.set_order("asc"); }), "1234");

@@ -144,9 +144,9 @@ class VerificationEngine {
   const std::string& TokenLevel(const domain::Record& record) const;
 
   // The record, after the level that its user must pass and the caller's
-  // tenant are pinned and stored, and an erased user has begun anew: before the provider is called, so that no
-  // event of what the call begins comes first. GEN-503-001 for a mode whose
-  // levels are not configured.
+  // tenant are pinned and stored, and an erased user has begun anew: before
+  // the provider is called, so that no event of what the call begins comes
+  // first. GEN-503-001 for a mode whose levels are not configured.
   async::Task<absl::StatusOr<domain::Record>> LoadPinned(
       async::CallContext context, std::string user_id, Caller caller);
   async::Task<absl::StatusOr<ApplicantResult>> CreateAtProvider(

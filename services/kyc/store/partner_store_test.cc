@@ -173,7 +173,8 @@ TEST_F(PartnerStoreTest, OfManyWhoWantAnAddressOneGetsIt) {
   std::vector<std::future<absl::StatusOr<WalletStore::Registered>>> tries;
   for (int i = 0; i < 20; ++i) {
     tries.push_back(Start([this, i] {
-      return wallets_.Register(WalletOf("usr_" + std::to_string(i), 1, 100 + i));
+      return wallets_.Register(
+          WalletOf("usr_" + std::to_string(i), 1, 100 + i));
     }));
   }
   int winners = 0;

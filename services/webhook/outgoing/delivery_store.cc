@@ -29,7 +29,8 @@ std::string Prefix(int part) {
 constexpr std::string_view kQueueLua = R"lua(
 local queues, prefix = KEYS[1], ARGV[1]
 local function touch(sub)
-  local first = redis.call('ZRANGE', prefix .. 'due:' .. sub, 0, 0, 'WITHSCORES')
+  local first = redis.call('ZRANGE', prefix .. 'due:' .. sub, 0, 0,
+                           'WITHSCORES')
   if first[1] then
     redis.call('ZADD', queues, first[2], sub)
   else

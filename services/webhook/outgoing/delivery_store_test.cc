@@ -116,7 +116,8 @@ TEST_F(DeliveryStoreTest, WhatIsAddedIsDueAtOnceAndOnce) {
 
 TEST_F(DeliveryStoreTest, ManyDueQueuesHideNone) {
   std::vector<Delivery> many;
-  for (int i = 0; i < 2000; ++i) many.push_back(New(1, "d" + std::to_string(i)));
+  for (int i = 0; i < 2000; ++i)
+    many.push_back(New(1, "d" + std::to_string(i)));
   Add(many, kNow);
   Add({New(1)}, kNow + 1);
   const std::vector<DueQueue> queues = Queues(kNow + 1);

@@ -258,7 +258,8 @@ TEST_F(DispatcherTest, TellsThoseWhoSubscribedToWhatHappened) {
       {EventTypes().begin(), EventTypes().end()});
   const Subscription rejected =
       Subscribe(stub_.url() + "/rejected", {"acme", "live"}, {"kyc.rejected"});
-  const Subscription other = Subscribe(stub_.url() + "/other", {"acme", "test"});
+  const Subscription other =
+      Subscribe(stub_.url() + "/other", {"acme", "test"});
   const Subscription nobody = Subscribe(stub_.url() + "/nobody");
   const Subscription disabled =
       Subscribe(stub_.url() + "/disabled", {"acme", "live"});

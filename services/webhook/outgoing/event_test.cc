@@ -54,9 +54,11 @@ TEST(EventTest, RefusesWhatCannotBeRead) {
 
 TEST(EventTest, EveryStateHasItsTypes) {
   Change change = Approved();
-  EXPECT_THAT(EventTypesOf(change), ElementsAre(kStatusChanged, "kyc.approved"));
+  EXPECT_THAT(EventTypesOf(change),
+              ElementsAre(kStatusChanged, "kyc.approved"));
   change.to = "rejected";
-  EXPECT_THAT(EventTypesOf(change), ElementsAre(kStatusChanged, "kyc.rejected"));
+  EXPECT_THAT(EventTypesOf(change),
+              ElementsAre(kStatusChanged, "kyc.rejected"));
   change.to = "retry";
   EXPECT_THAT(EventTypesOf(change),
               ElementsAre(kStatusChanged, "kyc.retry_requested"));

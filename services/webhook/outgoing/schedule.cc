@@ -11,11 +11,12 @@ std::optional<milliseconds> PauseAfter(
     int made, double random, std::optional<milliseconds> retry_after) {
   if (made < 1 || made >= kMaxAttempts) return std::nullopt;
   const milliseconds planned = kPauses[made - 1];
-  const milliseconds jitter(static_cast<int64_t>(
-      static_cast<double>(planned.count()) / 10 * std::clamp(random, 0.0, 1.0)));
-  return std::max(planned + jitter, std::min<milliseconds>(
-                                        retry_after.value_or(milliseconds(0)),
-                                        kMaxRetryAfter));
+  const milliseconds jitter(
+      static_cast<int64_t>(static_cast<double>(planned.count()) / 10 *
+                           std::clamp(random, 0.0, 1.0)));
+  return std::max(planned + jitter,
+                  std::min<milliseconds>(retry_after.value_or(milliseconds(0)),
+                                         kMaxRetryAfter));
 }
 
 std::optional<milliseconds> ParseRetryAfter(std::string_view value,

@@ -498,7 +498,8 @@ async::Task<absl::StatusOr<std::string>> FetchImage(Provider& provider,
 
 class ImageTest : public DocumentsTest {
  protected:
-  absl::StatusOr<std::string> Fetch(const std::string& image_id = "1880042117") {
+  absl::StatusOr<std::string> Fetch(
+      const std::string& image_id = "1880042117") {
     return Run<absl::StatusOr<std::string>>(
         [&] { return FetchImage(*provider_, image_id); });
   }
