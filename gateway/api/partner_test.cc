@@ -200,7 +200,8 @@ v1::ReadImageResponse Chunk(const std::string& bytes) {
 TEST_F(PartnerTest, StreamsAnImage) {
   const std::string bytes = std::string(100'000, 'x') + std::string(1, '\0');
   for (const char* type :
-       {"image/jpeg", "image/png", "image/webp", "application/pdf"}) {
+       {"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif",
+        "application/pdf"}) {
     for (const bool size_known : {true, false}) {
       partner().image = {Start(type, size_known ? bytes.size() : 0),
                          Chunk(bytes.substr(0, 65536)), Chunk(""),

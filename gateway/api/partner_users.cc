@@ -19,10 +19,12 @@ namespace {
 // is given up much earlier.
 constexpr std::chrono::minutes kImageLimit(5);
 
-// The image's type as a literal; others than these are not passed on.
+// The image's type as a literal; others than these, which the engine lets
+// through, are not passed on.
 std::string_view TrustedType(std::string_view type) {
   for (const std::string_view trusted :
-       {"image/jpeg", "image/png", "image/webp", "application/pdf"}) {
+       {"image/jpeg", "image/png", "image/webp", "image/heic", "image/heif",
+        "application/pdf"}) {
     if (type == trusted) return trusted;
   }
   return {};

@@ -17,6 +17,9 @@ using base::JsonValue;
 constexpr size_t kMaxStatement = 4096;
 constexpr size_t kMaxItems = 32;
 constexpr size_t kMaxItem = 1024;
+// So that a token, which holds them all, stays of a size that is taken.
+constexpr size_t kMaxScope = 512;
+constexpr size_t kMaxScopes = 4096;
 constexpr size_t kMaxAudience = 255;
 constexpr size_t kMaxSignature = 4096;
 // Seconds up to the year 5138; milliseconds since 1973.
@@ -246,6 +249,18 @@ absl::StatusOr<PintRequest> ParsePintRequest(std::string_view body_json) {
   pint.scopes = reader.Texts(from["scopes"], "/pint/scopes");
   if (pint.scopes.empty()) {
     reader.Fail("/pint/scopes", "must name at least one scope");
+  }
+  size_t scope_bytes = 0;
+  for (const std::string& scope : pint.scopes) {
+    scope_bytes += scope.size();
+    const bool plain = std::none_of(
+        scope.begin(), scope.end(),
+        [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    if (!plain || scope.size() > kMaxScope || scope_bytes > kMaxScopes) {
+      reader.Fail("/pint/scopes",
+                  "must be at most 512 bytes each and 4096 together, without "
+                  "control characters");
+    }
   }
   pint.resources = reader.Texts(from["resources"], "/pint/resources");
   if (from["conditions"].exists()) {

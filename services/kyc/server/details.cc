@@ -34,6 +34,10 @@ async::Task<absl::StatusOr<Details::Result>> Details::Get(
   CO_RETURN_IF_ERROR(outcome.value.status());
   // Much may have happened while the provider was asked.
   CO_ASSIGN_OR_RETURN(record, co_await store_.Load(std::move(user_id)));
+  if (record.applicant_id.empty()) {
+    // Nothing more is told of a user who was erased meanwhile.
+    outcome.value = std::make_shared<const provider::ApplicantDetails>();
+  }
   co_return Result{std::move(record), *std::move(outcome.value)};
 }
 

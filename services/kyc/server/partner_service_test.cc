@@ -901,7 +901,9 @@ class WithoutKeysTest : public PartnerServiceTest {};
 
 TEST_F(WithoutKeysTest, PartnersAreToldToComeBack) {
   RegisterUser();
-  Engines engines(runtime_, clock_, Options());
+  async::Runtime runtime(1);
+  Engines engines(runtime, clock_, Options());  // Before the runtime starts.
+  runtime.Start();
   EXPECT_TRUE(engines.partner_keys().empty());
   PartnerService service(engines, 1);
   grpc::ServerBuilder builder;
@@ -927,7 +929,7 @@ TEST_F(WithoutKeysTest, PartnersAreToldToComeBack) {
   EXPECT_TRUE(Accesses().empty());
   EXPECT_EQ(ReasonOf(Revoke(kUser, id)), v1::ERROR_REASON_PINT_NOT_FOUND);
   server->Shutdown(std::chrono::system_clock::now());
-  runtime_.Stop();  // Before the engines go.
+  runtime.Stop();  // Before the engines go.
 }
 
 }  // namespace

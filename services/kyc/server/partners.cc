@@ -287,12 +287,15 @@ Task<absl::StatusOr<Details::Result>> Partners::ReadDetails(
   CO_ASSIGN_OR_RETURN(Details::Result details,
                       co_await details_.Get(context, user_id, false));
   Access access;
-  access.partner = std::move(caller.tenant);
-  access.key_id = std::move(caller.key_id);
-  access.pint_id = std::move(grant.pint_id);
+  access.partner = caller.tenant;
+  access.key_id = caller.key_id;
+  access.pint_id = grant.pint_id;
   access.action = kReadDetails;
-  CO_RETURN_IF_ERROR(co_await accesses_.Add(context, std::move(user_id),
-                                            std::move(access)));
+  CO_RETURN_IF_ERROR(
+      co_await accesses_.Add(context, user_id, std::move(access)));
+  // The user may have taken the consent back meanwhile.
+  CO_RETURN_IF_ERROR(co_await Check(std::move(caller), std::move(grant),
+                                    std::move(user_id)));
   co_return details;
 }
 
@@ -321,13 +324,15 @@ Partners::ReadImage(CallContext context, PartnerCaller caller, PintGrant grant,
                             "Failed to fetch the image from KYC provider");
   }
   Access access;
-  access.partner = std::move(caller.tenant);
-  access.key_id = std::move(caller.key_id);
-  access.pint_id = std::move(grant.pint_id);
+  access.partner = caller.tenant;
+  access.key_id = caller.key_id;
+  access.pint_id = grant.pint_id;
   access.action = kReadImage;
   access.image_id = std::move(image_id);
-  CO_RETURN_IF_ERROR(co_await accesses_.Add(context, std::move(user_id),
-                                            std::move(access)));
+  CO_RETURN_IF_ERROR(
+      co_await accesses_.Add(context, user_id, std::move(access)));
+  CO_RETURN_IF_ERROR(co_await Check(std::move(caller), std::move(grant),
+                                    std::move(user_id)));
   co_return image;
 }
 

@@ -47,6 +47,7 @@ double Reconciler::Between(double least, double most) {
 
 Task<void> Reconciler::Run() {
   for (;;) {
+    look_soon_ = false;
     const absl::StatusOr<std::optional<int64_t>> next = co_await Sweep();
     milliseconds pause = std::chrono::duration_cast<milliseconds>(
         options_.interval * Between(0.5, 1));
@@ -57,6 +58,7 @@ Task<void> Reconciler::Run() {
     } else if (*next) {
       pause = std::min(pause, milliseconds(**next - clock_.NowMs()));
     }
+    if (look_soon_) pause = kShortestPause;
     co_await wake_.Wait(std::max(pause, kShortestPause));
   }
 }

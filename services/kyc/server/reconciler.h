@@ -45,7 +45,10 @@ class Reconciler {
   // Looks and asks for ever. Spawn it on the loop.
   async::Task<void> Run();
   // Looks again soon: somebody new waits. On the loop.
-  void LookSoon() { wake_.Notify(); }
+  void LookSoon() {
+    look_soon_ = true;
+    wake_.Notify();
+  }
 
   // One round: asks about all who are due. When the next is due, if anybody
   // waits. Ends early while the provider fails.
@@ -64,6 +67,7 @@ class Reconciler {
   const Options options_;
   std::minstd_rand random_;
   async::Event wake_;
+  bool look_soon_ = false;  // Since the last round began.
   async::Event asked_;
   int in_flight_ = 0;
   int failures_ = 0;  // In a row.

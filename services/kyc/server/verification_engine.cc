@@ -406,18 +406,21 @@ async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
 VerificationEngine::Defer(CallContext context,
                           const provider::sumsub::WebhookEvent& webhook,
                           std::string event_id) {
+  bool is_first = false;
   CO_ASSIGN_OR_RETURN(
       const RecordStore::Outcome stored,
       co_await store_.Update(
           webhook.user_id,
           [&](const Record& current) -> std::optional<RecordStore::Change> {
-            // Known already.
-            if (current.unsettled_ms != 0 || current.erased_ms != 0) {
-              return std::nullopt;
-            }
+            if (current.erased_ms != 0) return std::nullopt;
             Record next = current;
             domain::Pin(next, config_.levels.Required(config_.default_mode));
-            next.unsettled_ms = clock_.NowMs();
+            // The record changes also where this is known already: a question
+            // under way may have been answered before this event happened, and
+            // its answer must not count as having settled it.
+            is_first = current.unsettled_ms == 0;
+            next.unsettled_ms =
+                is_first ? clock_.NowMs() : current.unsettled_ms + 1;
             auto change = Changed(
                 current, std::move(next),
                 EventOf(webhook, current, config_.levels, event_id), context);
@@ -429,7 +432,7 @@ VerificationEngine::Defer(CallContext context,
                  {"type", webhook.type},
                  {"applicant_id", webhook.applicant_id}},
                 &context.trace);
-  if (stored.changed && deferred_) deferred_();
+  if (stored.changed && is_first && deferred_) deferred_();
   co_return EventEffect::kDeferred;
 }
 

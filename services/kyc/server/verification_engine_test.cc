@@ -294,11 +294,13 @@ TEST_F(EngineTest, AnEventThatCannotBeSettledNowIsSettledLater) {
             VerificationEngine::EventEffect::kDeferred);
   EXPECT_EQ(deferred, 1);
   auto record = Get("usr_1");
-  EXPECT_EQ(record->version, 1u);
+  // Also the second one is a change: what the provider was asked before it
+  // settles nothing.
+  EXPECT_EQ(record->version, 2u);
   EXPECT_EQ(record->state, State::kPending);
   EXPECT_NE(record->unsettled_ms, 0);
   EXPECT_FALSE(reconcile()->asked.ok());
-  EXPECT_EQ(Get("usr_1")->version, 1u);
+  EXPECT_EQ(Get("usr_1")->version, 2u);
 
   provider_.fault = absl::OkStatus();
   domain::Poll& poll = provider_.applicants["usr_1"];

@@ -68,7 +68,7 @@ class AdminStoreTest : public ::testing::Test {
     key.name = name;
     key.tenant = std::move(tenant);
     key.scopes = {"get_kyc", "manage_keys"};
-    key.audience = "partner.example";
+    key.audience = key.tenant.org_id + ".example";
     return Run([&] { return keys_.Create(key); }).value();
   }
   absl::StatusOr<ApiKey> Verify(const base::Secret& text) {
@@ -148,6 +148,20 @@ TEST_F(AdminStoreTest, AKeyVerifiesUntilItIsRevoked) {
             kNow + 7);
 }
 
+TEST_F(AdminStoreTest, AnAudienceIsOfOneOrganisation) {
+  Create("first", {"o", "e"});
+  Create("second", {"o", "f"});
+  ApiKey key;
+  key.name = "thief";
+  key.tenant = {"p", "e"};
+  key.scopes = {"get_kyc"};
+  key.audience = "o.example";
+  const auto stolen = Run([&] { return keys_.Create(key); });
+  EXPECT_EQ(base::ReasonOf(stolen.status()),
+            v1::ERROR_REASON_REQUEST_VALIDATION_FAILED);
+  EXPECT_TRUE(NamesOf(domain::Tenant{"p", "e"}).empty());
+}
+
 TEST_F(AdminStoreTest, OtherTextsAreRefused) {
   const ApiKeyStore::Created created = Create("backend");
   domain::KeyEntropy entropy{};
@@ -177,7 +191,7 @@ TEST_F(AdminStoreTest, RedisHoldsNoTextOfAKey) {
   // Not even the part that is random.
   const std::string random = text.substr(9, 40);
   const RedisReply names = Command({"KEYS", "*"});
-  ASSERT_EQ(names.elements.size(), 5u);
+  ASSERT_EQ(names.elements.size(), 6u);
   for (const RedisReply& name : names.elements) {
     EXPECT_EQ(name.text.find(random), std::string::npos);
     EXPECT_NE(name.text.find("{keys}"), std::string::npos);

@@ -42,6 +42,10 @@ std::string TenantKey(const domain::Tenant& tenant) {
   return absl::StrCat("kyc:{keys}:env:", tenant.org_id, ":", tenant.env_id);
 }
 
+std::string AudienceKey(const std::string& audience) {
+  return absl::StrCat("kyc:{keys}:audience:", audience);
+}
+
 std::string HashOf(const base::Secret& text) {
   std::array<char, 32> digest;
   EVP_Digest(text.Reveal().data(), text.Reveal().size(),
@@ -56,15 +60,21 @@ bool FillRandom(std::array<unsigned char, size>* bytes) {
 }
 
 // KEYS: by id, by hash, all, those of the environment, those of the
-// organisation. ARGV: id, time of creation, then the fields. What can fail
-// does so before the first write.
+// organisation, the audience's owner. ARGV: id, time of creation, audience,
+// organisation, then the fields. What can fail does so before the first
+// write. An audience belongs to the organisation that named it first.
 const async::RedisScript& CreateScript() {
   static const auto* const script = new async::RedisScript(R"lua(
 redis.call('ZCARD', KEYS[3])
 redis.call('ZCARD', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+if ARGV[3] ~= '' then
+  local owner = redis.call('GET', KEYS[6])
+  if owner and owner ~= ARGV[4] then return 2 end
+  redis.call('SET', KEYS[6], ARGV[4])
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 5))
 redis.call('SET', KEYS[2], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
@@ -147,10 +157,12 @@ Task<absl::StatusOr<ApiKeyStore::Created>> ApiKeyStore::Create(ApiKey key) {
   std::vector<std::string> keys = {IdKey(made.id),
                                    HashKey(HashOf(created.text)), kAllKeys,
                                    TenantKey(made.tenant),
-                                   OrgKey(made.tenant.org_id)};
+                                   OrgKey(made.tenant.org_id),
+                                   AudienceKey(made.audience)};
   const std::string now = absl::StrCat(made.created_at_ms);
   std::vector<std::string> arguments = {
       made.id,      now,
+      made.audience, made.tenant.org_id,
       "name",       made.name,
       "org",        made.tenant.org_id,
       "env",        made.tenant.env_id,
@@ -160,6 +172,12 @@ Task<absl::StatusOr<ApiKeyStore::Created>> ApiKeyStore::Create(ApiKey key) {
   CO_ASSIGN_OR_RETURN(const RedisReply reply,
                       co_await redis_.Eval(CreateScript(), std::move(keys),
                                            std::move(arguments)));
+  if (reply.integer == 2) {
+    co_return base::Error(
+        v1::ERROR_REASON_REQUEST_VALIDATION_FAILED, {},
+        {.violations = {{base::Violation::Where::kPointer, "/audience",
+                         "belongs to another organisation"}}});
+  }
   if (reply.integer != 1) co_return absl::InternalError("a key came twice");
   co_return created;
 }

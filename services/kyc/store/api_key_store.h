@@ -1,6 +1,7 @@
 // API keys in Redis. A key's text is in none of these, only its SHA-256:
 //   kyc:{keys}:id:<id>          hash    the key
 //   kyc:{keys}:hash:<sha256>    string  its id, by its text's SHA-256 in hex
+//   kyc:{keys}:audience:<name>  string  the organisation that has the audience
 //   kyc:{keys}:all              zset    ids of all keys by time of creation
 //   kyc:{keys}:env:<org>:<env>  zset    the same of one environment
 //   kyc:{keys}:org:<org>        zset    the same of one organisation
@@ -37,7 +38,8 @@ class ApiKeyStore {
     base::Secret text;  // Not kept: hand it over, or it is lost.
   };
   // Stores a new key with the tenant, name, scopes and audience of `key`,
-  // which are in order (CheckNewApiKey, ParseScopes).
+  // which are in order (CheckNewApiKey, ParseScopes). KYC-422-002 for an
+  // audience that another organisation's key has, or had.
   async::Task<absl::StatusOr<Created>> Create(domain::ApiKey key);
 
   // SIS-404-001 when there is none.

@@ -217,6 +217,17 @@ TEST_F(PartnerStoreTest, AnErasedWalletIsFreeAgain) {
   EXPECT_TRUE(Register(WalletOf("usr_2", 1, 2)).ok());
 }
 
+TEST_F(PartnerStoreTest, AnErasedConsentOpensNothingAgain) {
+  ASSERT_TRUE(Register(WalletOf("usr_1", 1)).ok());
+  const PintRecord consent = Consent(7);
+  ASSERT_TRUE(Exchange(consent, "first").ok());
+  ASSERT_TRUE(Erase("usr_1").ok());
+  ASSERT_TRUE(Register(WalletOf("usr_1", 1)).ok());
+  EXPECT_EQ(ReasonOf(Exchange(consent, "second").status()),
+            v1::ERROR_REASON_PINT_REVOKED);
+  EXPECT_TRUE(Exchange(Consent(8), "third").ok());
+}
+
 TEST_F(PartnerStoreTest, APintIsStoredOnceAndItsTokensAreNoted) {
   ASSERT_TRUE(Register(WalletOf("usr_1", 1)).ok());
   const PintRecord consent = Consent(7);
@@ -357,8 +368,9 @@ TEST_F(PartnerStoreTest, NothingIsLeftOfErasedConsents) {
   EXPECT_TRUE(Erase("usr_1").ok());
   EXPECT_EQ(Get(id), std::nullopt);
   EXPECT_EQ(Get(kept)->user_id, "usr_2");
-  // Owner, PINT, tokens, list, place, and two of the organisation.
-  EXPECT_EQ(Command({"DBSIZE"}).integer, 7);
+  // Owner, PINT, tokens, list, place, and two of the organisation; and that
+  // two nonces are spent.
+  EXPECT_EQ(Command({"DBSIZE"}).integer, 9);
 }
 
 TEST_F(PartnerStoreTest, WhatCannotBeReadIsAnError) {

@@ -50,7 +50,14 @@ std::string OrgListKey(const std::string& org_id, bool by_expiry) {
                       by_expiry ? "}:pints:expires" : "}:pints:created");
 }
 
-// KEYS: the PINT, its tokens, the wallet's PINTs, the wallet's owner. ARGV:
+// Stands until a PINT's expiry where the PINT was erased: what was signed then
+// opens nothing again.
+std::string SpentKey(const Address& wallet, std::string_view nonce) {
+  return absl::StrCat(OfWallet(wallet, "spent:"), std::string(nonce));
+}
+
+// KEYS: the PINT, its tokens, the wallet's PINTs, the wallet's owner, whether
+// the PINT was erased. ARGV:
 // digest, organisation, user, token, nonce, expiry, until when it is kept, how
 // many tokens are, then the PINT's fields. Answers with a word for what is
 // refused, or with the PINT as it was before.
@@ -70,6 +77,8 @@ if #held > 0 then
     return 'reused'
   end
   if by_name['revoked_at'] then return 'revoked' end
+elseif redis.call('EXISTS', KEYS[5]) == 1 then
+  return 'revoked'
 else
   redis.call('HSET', KEYS[1], unpack(ARGV, 9))
   redis.call('ZADD', KEYS[3], ARGV[6], ARGV[5])
@@ -170,7 +179,8 @@ Task<absl::StatusOr<PintStore::Exchanged>> PintStore::Exchange(
   std::vector<std::string> keys = {
       PintKey(record), PintKey(record) + ":tokens",
       OfWallet(record.pint.wallet, "pints"),
-      WalletOwnerKey(record.pint.wallet)};
+      WalletOwnerKey(record.pint.wallet),
+      SpentKey(record.pint.wallet, nonce)};
   std::vector<std::string> arguments = {
       record.digest, record.org_id, record.user_id, EncodePintToken(token),
       nonce,         expiry,        kept_until,     kMaxTokens};
@@ -303,6 +313,13 @@ Task<absl::Status> PintStore::EraseOf(Address wallet, std::string user_id) {
     CO_ASSIGN_OR_RETURN(const std::optional<PintRecord> record,
                         co_await Load(key));
     if (record && record->user_id != user_id) continue;
+    if (record) {
+      std::vector<std::string> spend = {
+          "SET", SpentKey(wallet, nonce.text), "", "PXAT",
+          absl::StrCat(record->expires_at_ms)};
+      const auto spent = co_await redis_.Command(std::move(spend));
+      CO_RETURN_IF_ERROR(spent.status());
+    }
     async::RedisBatch batch;
     batch.Add({"DEL", key, key + ":tokens"});
     if (record) {

@@ -156,7 +156,8 @@ Task<absl::StatusOr<WalletStore::Registered>> WalletStore::Register(
   absl::Status claimed;
   for (const std::optional<Address>& address :
        {std::optional(wallet.eoa), wallet.safe}) {
-    if (!address || (held && held->Has(*address))) continue;
+    // Also what is held already: its claim may have got lost.
+    if (!address) continue;
     absl::StatusOr<std::string> claim =
         co_await Claim(*address, wallet.user_id);
     claimed = claim.status();
@@ -190,7 +191,10 @@ Task<absl::StatusOr<WalletStore::Registered>> WalletStore::Register(
       co_return Registered{*std::move(held), written.integer == 0};
     }
   }
+  // What another registration of the same user has stored meanwhile stays.
+  CO_ASSIGN_OR_RETURN(held, co_await Get(std::move(wallet.user_id)));
   for (auto& [address, claim] : claims) {
+    if (held && held->Has(address)) continue;
     CO_RETURN_IF_ERROR(co_await GiveBack(address, std::move(claim)));
   }
   co_return claimed;

@@ -77,14 +77,16 @@ return added
 }
 
 // ARGV: prefix, id, attempts as they were seen, age of a log in ms, next
-// attempt's time or 0, then the fields.
+// attempt's time or 0, since when it is to be sent as it was seen (a resend
+// changes that), then the fields.
 const async::RedisScript& RecordScript() {
   static const auto* const script =
       new async::RedisScript(std::string(kQueueLua) + R"lua(
 local id, key = ARGV[2], prefix .. 'dlv:' .. ARGV[2]
 if redis.call('HGET', key, 'attempts') ~= ARGV[3] then return 0 end
+if redis.call('HGET', key, 'since') ~= ARGV[6] then return 0 end
 local sub = redis.call('HGET', key, 'sub')
-redis.call('HSET', key, unpack(ARGV, 6))
+redis.call('HSET', key, unpack(ARGV, 7))
 if ARGV[5] == '0' then
   redis.call('ZREM', prefix .. 'due:' .. sub, id)
   redis.call('PEXPIRE', key, ARGV[4])
@@ -288,6 +290,7 @@ Task<absl::StatusOr<bool>> DeliveryStore::Record(Delivery delivery,
       absl::StrCat(attempts_seen),
       absl::StrCat(kLogMs),
       absl::StrCat(delivery.next_attempt_ms),
+      absl::StrCat(delivery.since_ms),
       "state",
       std::string(StateName(delivery.state)),
       "attempts",

@@ -94,8 +94,9 @@ class DeliveryStore {
       std::vector<std::string> ids);
 
   // Writes the outcome of an attempt: state, attempts, times and answer of
-  // `delivery`. False, and nothing is written, if `attempts_seen` is not what
-  // is stored: somebody else has made an attempt meanwhile.
+  // `delivery`. False, and nothing is written, if `attempts_seen` or its
+  // since_ms is not what is stored: somebody else has made an attempt
+  // meanwhile, or it is to be sent again.
   async::Task<absl::StatusOr<bool>> Record(Delivery delivery,
                                            int attempts_seen);
 

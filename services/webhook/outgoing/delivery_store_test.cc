@@ -206,6 +206,7 @@ TEST_F(DeliveryStoreTest, SendingAgainStartsAnew) {
   };
   EXPECT_FALSE(resend(delivery.id, "whk_2").has_value());
   EXPECT_FALSE(resend("x", "whk_1").has_value());
+  Delivery under_way = Load(delivery.id).value();
   const Delivery again = resend(delivery.id, "whk_1").value();
   EXPECT_EQ(again.state, State::kPending);
   EXPECT_EQ(again.attempts, 10);
@@ -213,6 +214,11 @@ TEST_F(DeliveryStoreTest, SendingAgainStartsAnew) {
   EXPECT_EQ(again.since_ms, kNow + kDay);
   EXPECT_EQ(Do({"PTTL", Key(delivery.id)}).integer, -1);
   EXPECT_THAT(Due("whk_1", kNow + kDay), ElementsAre(delivery.id));
+  // An attempt that began before does not end what begins anew.
+  under_way.attempts = 11;
+  under_way.state = State::kFailed;
+  EXPECT_FALSE(Record(under_way, 10));
+  EXPECT_EQ(Load(delivery.id), again);
 }
 
 TEST_F(DeliveryStoreTest, MeasuresWhatWaits) {
