@@ -364,9 +364,9 @@ class Features(unittest.TestCase):
 
     def test_kycctl_says_what_is_wrong_in_one_line(self):
         made = self.new_key("cli", "e", "sis.get_kyc,lookup",
-                            audience="p.example")
+                            audience="cli.example")
         self.assertEqual(made["scopes"], ["get_kyc", "lookup"])
-        self.assertEqual(made["audience"], "p.example")
+        self.assertEqual(made["audience"], "cli.example")
         listed = json.loads(
             self.kycctl("keys", "list", "--org=cli", "--env=e", "--json")
         )
