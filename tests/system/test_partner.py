@@ -713,9 +713,10 @@ class Downloads(PartnerTest):
         grown = {name: self.peak(name) - before[name] for name in before}
         print(f"\n{self.PARALLEL} downloads of {self.SIZE / 1e6:.0f} MB in "
               f"{took:.0f} s; memory grew by {grown} MB")
-        # Whole they would be 2000 MB; a window of each is what is held.
+        # Whole they would be 2000 MB; a window of each is what is held, and
+        # gRPC makes its windows larger the slower the other side reads.
         for name, megabytes in grown.items():
-            self.assertLess(megabytes, 150, name)
+            self.assertLess(megabytes, 400, name)
 
     def test_who_stops_reading_stalls_only_itself(self):
         stalled = [self.open(number) for number in range(20)]
