@@ -37,12 +37,16 @@ const letters = ["a", "Z", " ", "\"", "\\", "é", "水", "😀", "\n", "<", "&"]
 const text = (most) => list(most, () => pick(letters)).join("");
 const address = () => getAddress(hexlify(randomBytes(20)));
 
-function message(safe) {
+// The nonces a wallet has signed: a second one would be refused as reused.
+function message(safe, used) {
   const version = pick(["1", "1", "3"]);
   const seconds = BigInt(Math.floor(Date.now() / 1000) + 86400 + randomInt(1e8));
+  let nonce = uint256();
+  while (used.has(nonce)) nonce = uint256();
+  used.add(nonce);
   const value = {
     wallet: safe,
-    nonce: uint256(),
+    nonce,
     statement: text(200),
     scopes: [
       "sr:us:pint:identity:kyc_read" + pick(["", "?a=1", "?a=1&b=%20"]),
@@ -121,8 +125,9 @@ function tamper(value, signature) {
 for (let user = 0; user < users; ++user) {
   const wallet = Wallet.createRandom();
   const safe = address();
+  const used = new Set();
   for (let i = 0; i < each; ++i) {
-    const { version, value } = message(safe);
+    const { version, value } = message(safe, used);
     const domain = {
       name: "Sumvin Purchase Intent",
       version,
