@@ -10,6 +10,8 @@ import argparse
 import os
 import platform
 import resource
+import sys
+import traceback
 
 from report import Report
 from scenarios import SCENARIOS, say
@@ -78,11 +80,19 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     bench = Bench(args)
+    failed = []
     try:
         for name in SCENARIOS:
-            if name in wanted:
-                say(name)
+            if name not in wanted:
+                continue
+            say(name)
+            try:
                 SCENARIOS[name](bench)
+            except Exception:
+                # What the others measured is worth its time.
+                traceback.print_exc()
+                failed.append(name)
+                bench.drop_status_service()
     finally:
         bench.drop_status_service()
     print(f"\n{machine()}; medians of {bench.starts} starts × {bench.rounds} "
@@ -96,6 +106,8 @@ def main():
     for note in bench.report.notes:
         print("\n- " + note, end="")
     print()
+    if failed:
+        sys.exit("failed: " + ", ".join(failed))
 
 
 main()

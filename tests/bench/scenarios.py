@@ -285,7 +285,7 @@ def upload(bench):
         lambda: load(service.port, file, at_a_time, seconds=bench.seconds,
                      status=201, expect='"image_id"'))
     per_upload = (memory_mib(gateway, "VmHWM") - before) / at_a_time
-    limit = direct_uploads(bench, service, body, media_type)
+    limit = direct_uploads(bench, service, subs, body, media_type)
     bench.report.note(
         f"10 MB upload: {result['rps'] * size / 1e6:,.0f} MB/s, that is "
         f"{result['rps'] / limit:.0%} of what the provider's stand-in takes "
@@ -293,16 +293,13 @@ def upload(bench):
         f"upload in flight {per_upload:.2f} MiB")
 
 
-def direct_uploads(bench, service, body, media_type):
+def direct_uploads(bench, service, subs, body, media_type):
     """The same bytes sent to the stand-in itself, signed."""
     stack = service.stack
     with open(stack.path("app_token"), encoding="utf-8") as file:
         app_token = file.read().strip()
     with open(stack.path("secret_key"), encoding="utf-8") as file:
         key = file.read().strip().encode()
-    applicant = stack.user("upload_000000").post("/v0/kyc/applicant")[2]
-    target = ("/resources/applicants/" + applicant["applicant_id"] +
-              "/info/idDoc")
     boundary = media_type.split("boundary=")[1]
     metadata = json.dumps({"idDocType": "PASSPORT", "country": "GBR"})
     head = (f"--{boundary}\r\nContent-Disposition: form-data; "
@@ -313,15 +310,23 @@ def direct_uploads(bench, service, body, media_type):
         f"--{boundary}\r\nContent-Disposition: form-data; "
         'name="content"; filename="passport.jpg"\r\n'
         "Content-Type: image/jpeg\r\n\r\n").encode() + content
-    stamp = str(int(time.time()))
-    signature = hmac.new(key, (stamp + "POST" + target).encode() + body,
-                         hashlib.sha256).hexdigest()
-    file = write_requests(service.file("direct"), [http_request(
-        "POST", target,
-        {"X-App-Token": app_token, "X-App-Access-Ts": stamp,
-         "X-App-Access-Sig": signature, "Content-Type": media_type,
-         "X-Return-Doc-Warnings": "true"}, body)])
-    result = load(stack.port("provider"), file, 16, seconds=bench.seconds)
+
+    def signed(sub):
+        applicant = stack.user(sub).post("/v0/kyc/applicant")[2]
+        target = ("/resources/applicants/" + applicant["applicant_id"] +
+                  "/info/idDoc")
+        stamp = str(int(time.time()))
+        signature = hmac.new(key, (stamp + "POST" + target).encode() + body,
+                             hashlib.sha256).hexdigest()
+        return http_request(
+            "POST", target,
+            {"X-App-Token": app_token, "X-App-Access-Ts": stamp,
+             "X-App-Access-Sig": signature, "Content-Type": media_type,
+             "X-Return-Doc-Warnings": "true"}, body)
+
+    file = write_requests(service.file("direct"), map(signed, subs))
+    result = load(stack.port("provider"), file, len(subs),
+                  seconds=bench.seconds)
     assert result["bad"] == 0, result
     return result["rps"]
 
