@@ -137,7 +137,7 @@ async::Task<void> Chains::Run(std::shared_ptr<Chains>, uint64_t applicant) {
 }
 
 async::Task<Chains::Outcome> Chains::Try(Entry& entry) {
-  const Slots::Slot slot = co_await work_->slots.Take();
+  const async::Slots::Slot slot = co_await work_->slots.Take();
   if (!co_await KycReady()) co_return Outcome::kAgain;
   struct Applying {
     explicit Applying(Chains* chains) : chains(chains) { ++chains->applying_; }

@@ -49,7 +49,7 @@ Work::Work(async::Loop& loop, const async::RedisOptions& redis,
       clock(clock),
       redis(loop, redis),
       applier(loop, std::move(kyc)),
-      slots(loop, this->options.apply_concurrency) {}
+      slots(this->options.apply_concurrency) {}
 
 bool Work::HasRoom() const {
   return held < kMaxHeld && held - stuck < kReadAhead;

@@ -10,11 +10,11 @@
 
 #include "services/async/loop.h"
 #include "services/async/redis.h"
+#include "services/async/slots.h"
 #include "services/base/clock.h"
 #include "services/base/metrics.h"
 #include "services/webhook/applier.h"
 #include "services/webhook/consumer.h"
-#include "services/webhook/slots.h"
 
 namespace kyc::webhook {
 
@@ -48,7 +48,7 @@ struct Work {
   const ConsumerMetrics metrics;
   async::Redis redis;
   Applier applier;
-  Slots slots;
+  async::Slots slots;
   // Room has come, a partition is ready or idle, or all is to end.
   async::Event changed;
 

@@ -99,9 +99,10 @@ class DocumentsTest : public ::testing::Test {
     return *Run([this] { return store_.Load("u"); });
   }
   void Send(const std::string& type, const std::string& time,
-            const std::string& answer = {}) {
+            const std::string& answer = {}, const std::string& user = "u") {
     const std::string body =
-        R"({"applicantId":"app_u","externalUserId":"u","levelName":"full",)"
+        R"({"applicantId":"app_)" + user + R"(","externalUserId":")" + user +
+        R"(","levelName":"full",)"
         R"("reviewStatus":"completed","type":")" +
         type + R"(","createdAtMs":")" + time + R"(","reviewResult":{)" +
         answer + "}}";
@@ -469,6 +470,34 @@ TEST_F(DocumentsTest, NamesAreTriedAgainWithPausesAndNotForEver) {
   provider_.person = FakeProvider::Person("", "Smith");
   want();
   WaitFor([this] { return Stored().last_names == "Smith"; });
+  runtime_.Stop();  // Before `names` goes.
+}
+
+TEST_F(DocumentsTest, NamesLeaveRoomForTheQuestionsOfUsers) {
+  constexpr int kUsers = 6;
+  std::vector<domain::Record> approved;
+  for (int i = 0; i < kUsers; ++i) {
+    const std::string user = "user_" + std::to_string(i);
+    Send("applicantReviewed", "2026-01-01 00:00:05.000", kGreen, user);
+    approved.push_back(*Run([&] { return store_.Load(user); }));
+  }
+  // The engine's own attempts; its next ones are a second later.
+  WaitFor([this] { return provider_.person_reads == kUsers; });
+  provider_.delay = milliseconds(300);
+  provider_.person = FakeProvider::Person("Jane", "Smith");
+  Names names(store_, provider_, {.at_once = 2});
+  runtime_.loop(0).Post([&] {
+    for (const domain::Record& record : approved) names.Want({}, record);
+  });
+  WaitFor([this] { return provider_.person_reads == kUsers + 2; });
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_EQ(provider_.person_reads, kUsers + 2);
+  for (const domain::Record& record : approved) {
+    WaitFor([&] {
+      return Run([&] { return store_.Load(record.user_id); })->last_names ==
+             "Smith";
+    });
+  }
   runtime_.Stop();  // Before `names` goes.
 }
 

@@ -75,6 +75,7 @@ async::Task<void> Names::Fetch(async::CallContext context, std::string user_id,
 
 async::Task<absl::Status> Names::FetchOnce(async::CallContext context,
                                            std::string user_id) {
+  const async::Slots::Slot place = co_await places_.Take();
   CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(std::move(user_id)));
   if (!LacksName(record)) co_return absl::OkStatus();
   CO_ASSIGN_OR_RETURN(

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "services/async/call_context.h"
 #include "services/async/loop.h"
+#include "services/async/slots.h"
 #include "services/async/task.h"
 #include "services/kyc/domain/record.h"
 #include "services/kyc/provider/provider.h"
@@ -33,12 +34,17 @@ class Names {
     // How long a user is left alone after the last attempt.
     std::chrono::milliseconds rest{600'000};
     std::chrono::milliseconds patience{1000};  // Of Fill.
+    // Questions under way at once: those of users come first.
+    int at_once = 8;
     size_t max_users = 10'000;  // At once; beyond that none are taken on.
   };
   // Both outlive the object.
   Names(store::RecordStore& store, provider::Provider& provider,
         Options options)
-      : store_(store), provider_(provider), options_(options) {}
+      : store_(store),
+        provider_(provider),
+        options_(options),
+        places_(options.at_once) {}
 
   // Takes care of the name, if the record is approved and has none.
   void Want(const async::CallContext& context, const domain::Record& record);
@@ -69,6 +75,7 @@ class Names {
   store::RecordStore& store_;
   provider::Provider& provider_;
   const Options options_;
+  async::Slots places_;
   // Those taken care of, also while they are at rest.
   std::unordered_map<std::string, std::shared_ptr<Care>> users_;
 };

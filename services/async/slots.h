@@ -1,6 +1,6 @@
 // At most so many at a time; the rest wait in line.
-#ifndef KYC_SERVICES_WEBHOOK_SLOTS_H_
-#define KYC_SERVICES_WEBHOOK_SLOTS_H_
+#ifndef KYC_SERVICES_ASYNC_SLOTS_H_
+#define KYC_SERVICES_ASYNC_SLOTS_H_
 
 #include <list>
 #include <utility>
@@ -9,7 +9,7 @@
 #include "services/async/task.h"
 #include "services/async/waiter.h"
 
-namespace kyc::webhook {
+namespace kyc::async {
 
 // One loop only; outlives its slots and those who wait.
 class Slots {
@@ -29,11 +29,11 @@ class Slots {
     Slots* slots_;
   };
 
-  Slots(async::Loop& loop, int count) : loop_(loop), free_(count) {}
+  explicit Slots(int count) : free_(count) {}
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
 
-  async::Task<Slot> Take() {
+  Task<Slot> Take() {
     if (free_ > 0) {
       --free_;
       co_return Slot(this);
@@ -48,13 +48,13 @@ class Slots {
   struct Place {
     explicit Place(Slots& slots)
         : slots(slots),
-          waiter(slots.loop_),
+          waiter(*Loop::Current()),
           at(slots.line_.insert(slots.line_.end(), this)) {}
     ~Place() {
       if (in_line) slots.line_.erase(at);
     }
     Slots& slots;
-    async::Waiter waiter;
+    Waiter waiter;
     bool in_line = true;
     std::list<Place*>::iterator at;
   };
@@ -70,11 +70,10 @@ class Slots {
     next->waiter.Resume();
   }
 
-  async::Loop& loop_;
   int free_;
   std::list<Place*> line_;
 };
 
-}  // namespace kyc::webhook
+}  // namespace kyc::async
 
-#endif  // KYC_SERVICES_WEBHOOK_SLOTS_H_
+#endif  // KYC_SERVICES_ASYNC_SLOTS_H_
