@@ -201,15 +201,13 @@ class GrpcBackend : public Backend {
   using Statuses = async::Batcher<StatusRead, v1::Verification>;
   using Events = async::Batcher<Event, v1::IngestSumsubEventResponse>;
 
-  // Batches stay below gRPC's limit of 4 MiB. Two on their way: while Redis
-  // writes one to disk, the digests of the next are verified.
+  // Batches stay below gRPC's limit of 4 MiB.
   static Events::Options EventOptions() {
     Events::Options options;
     options.weigh = [](const Event& event) {
       return event.request.body().size();
     };
     options.max_weight = 3 << 20;
-    options.max_in_flight = 2;
     return options;
   }
 

@@ -26,9 +26,11 @@
 
 namespace kyc::async {
 
-// A lone request goes at once, as a batch of one. While `max_in_flight`
-// batches are out, requests queue up; when one returns, the queue leaves as
-// the next batches. So the batch size follows the load by itself.
+// A batch leaves at the end of the turn of the loop in which its first request
+// came, with whatever else that turn brought: a lone request goes at once, as a
+// batch of one. While `max_in_flight` batches are out, requests queue up; when
+// one returns, the queue leaves as the next batches. So the batch size follows
+// the load by itself.
 //
 // One loop only. Lives until its loop has stopped.
 template <typename Item, typename Result>
@@ -98,6 +100,8 @@ class Batcher {
   // Lets `request` go, with its result or without one.
   void Leave(Request& request);
   void Finish(Request& request, absl::StatusOr<Result> result);
+  // Pumps behind what this turn of the loop still runs.
+  void PumpSoon();
   // Sends what may be sent.
   void Pump();
   // How many of those waiting make up the next batch.
@@ -116,6 +120,7 @@ class Batcher {
   const Send send_;
   std::list<Request*> queue_;
   std::list<Batch> out_;  // In the order they left.
+  bool pump_due_ = false;
   bool watching_ = false;
   Event earlier_;  // `next_look_` has moved to an earlier time.
   TimePoint next_look_ = TimePoint::max();
@@ -140,7 +145,7 @@ Task<absl::StatusOr<Result>> Batcher<Item, Result>::Call(Item item,
   request.place = queue_.insert(queue_.end(), &request);
   request.queued = true;
   WatchFrom(deadline);
-  Pump();
+  PumpSoon();
   co_await request.done.Wait();
   co_return *std::move(request.result);
 }
@@ -171,6 +176,16 @@ bool Batcher<Item, Result>::MaySend(TimePoint now) const {
                    [now](const Batch& batch) { return batch.stalls_at > now; });
   return static_cast<size_t>(std::distance(fresh, out_.end())) <
          options_.max_in_flight;
+}
+
+template <typename Item, typename Result>
+void Batcher<Item, Result>::PumpSoon() {
+  if (pump_due_ || !MaySend(std::chrono::steady_clock::now())) return;
+  pump_due_ = true;
+  loop_.Post([this] {
+    pump_due_ = false;
+    Pump();
+  });
 }
 
 template <typename Item, typename Result>
@@ -215,9 +230,9 @@ template <typename Item, typename Result>
 Task<void> Batcher<Item, Result>::Run(typename std::list<Batch>::iterator batch,
                                       std::vector<Item> items) {
   Results results = co_await send_(std::move(items));
-  // The next batch leaves before this one's answers are handed out.
   std::list<Batch> landed;
   landed.splice(landed.end(), out_, batch);
+  // The next batch leaves before this one's answers are handed out.
   Pump();
   const bool whole = results.size() == batch->requests.size();
   for (size_t slot = 0; slot < batch->requests.size(); ++slot) {

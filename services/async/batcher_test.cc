@@ -103,6 +103,13 @@ class BatcherTest : public ::testing::Test {
  protected:
   BatcherTest() : runtime_(1), loop_(runtime_.loop(0)), server_(loop_) {}
 
+  // Ends behind what this turn of the loop has posted.
+  Task<void> TurnEnds() {
+    Waiter end(loop_);
+    loop_.Post([&end] { end.ResumeNow(); });
+    co_await end.Wait();
+  }
+
   // Starts the loop; what `body` uses must live in the test.
   void Run(std::function<Task<void>()> body) {
     runtime_.Start();
@@ -119,9 +126,11 @@ TEST_F(BatcherTest, ALoneRequestGoesAtOnceAndTheNextOnesTogether) {
   IntBatcher batcher(loop_, {}, server_.Send());
   Run([&]() -> Task<void> {
     Caller first(loop_, batcher, 1);
+    co_await TurnEnds();
     EXPECT_EQ(server_.batches.size(), 1u);
     EXPECT_EQ(server_.batches[0].items, std::vector<int>{1});
     Caller second(loop_, batcher, 2), third(loop_, batcher, -3);
+    co_await TurnEnds();
     EXPECT_EQ(server_.batches.size(), 1u);
     server_.batches[0].gate.Resume();
     co_await first.done.Wait();
@@ -136,6 +145,25 @@ TEST_F(BatcherTest, ALoneRequestGoesAtOnceAndTheNextOnesTogether) {
   });
 }
 
+TEST_F(BatcherTest, WhatComesInOneTurnLeavesTogether) {
+  IntBatcher batcher(loop_, {}, server_.Send());
+  Run([&]() -> Task<void> {
+    Caller first(loop_, batcher, 1), second(loop_, batcher, 2);
+    {
+      Caller gone(loop_, batcher, 3, milliseconds(0));
+      EXPECT_TRUE(absl::IsDeadlineExceeded(gone.result.status()));
+    }
+    EXPECT_EQ(server_.batches.size(), 0u);
+    co_await TurnEnds();
+    EXPECT_EQ(server_.batches.size(), 1u);
+    EXPECT_EQ(server_.batches[0].items, (std::vector<int>{1, 2}));
+    server_.batches[0].gate.Resume();
+    co_await second.done.Wait();
+    EXPECT_EQ(*first.result, 10);
+    EXPECT_EQ(*second.result, 20);
+  });
+}
+
 TEST_F(BatcherTest, BatchesAreBounded) {
   IntBatcher::Options options;
   options.max_batch = 2;
@@ -145,14 +173,15 @@ TEST_F(BatcherTest, BatchesAreBounded) {
   Run([&]() -> Task<void> {
     std::deque<Caller> callers;
     for (int i = 1; i <= 7; ++i) callers.emplace_back(loop_, batcher, i);
+    co_await TurnEnds();
     EXPECT_EQ(server_.batches.size(), 2u);
-    for (size_t i = 0; i < server_.batches.size(); ++i) {
+    for (size_t i = 0; i < 2; ++i) {
       server_.batches[i].gate.Resume();
-      co_await callers[i].done.Wait();
+      co_await callers[2 * i].done.Wait();
     }
     for (Caller& caller : callers) {
       while (!caller.result.ok()) {
-        server_.batches.back().gate.Resume();
+        for (auto& batch : server_.batches) batch.gate.Resume();
         co_await Sleep(milliseconds(1));
       }
     }
@@ -173,6 +202,7 @@ TEST_F(BatcherTest, BatchesAreBoundedByWeight) {
     std::deque<Caller> callers;
     for (const int item : {1, 4, 6, 1, 25, 3}) {
       callers.emplace_back(loop_, batcher, item);
+      if (item == 1) co_await TurnEnds();
     }
     for (size_t i = 0; i < 5; ++i) {
       while (server_.batches.size() <= i) co_await Sleep(milliseconds(1));
@@ -196,7 +226,9 @@ TEST_F(BatcherTest, AStuckBatchHoldsUpNobodyButItsOwn) {
   IntBatcher batcher(loop_, options, server_.Send());
   Run([&]() -> Task<void> {
     const auto before = steady_clock::now();
-    Caller stuck(loop_, batcher, 1), second(loop_, batcher, 2);
+    Caller stuck(loop_, batcher, 1);
+    co_await TurnEnds();
+    Caller second(loop_, batcher, 2);
     while (server_.batches.size() < 2) co_await Sleep(milliseconds(1));
     EXPECT_GE(steady_clock::now() - before, milliseconds(20));
     // As many as may be are out now: a third waits, stalled or not.
@@ -223,6 +255,7 @@ TEST_F(BatcherTest, ADeadlineEndsItsRequestAlone) {
   Run([&]() -> Task<void> {
     const auto before = steady_clock::now();
     Caller out(loop_, batcher, 1, milliseconds(30));
+    co_await TurnEnds();
     Caller queued(loop_, batcher, 2, milliseconds(10));
     Caller patient(loop_, batcher, 3);
     Caller late(loop_, batcher, 4, milliseconds(0));
@@ -246,6 +279,7 @@ TEST_F(BatcherTest, AResultTooManyIsAnErrorForAll) {
   IntBatcher batcher(loop_, {}, server_.Send());
   Run([&]() -> Task<void> {
     Caller caller(loop_, batcher, 1);
+    co_await TurnEnds();
     server_.batches[0].extra_results = 1;
     server_.batches[0].gate.Resume();
     co_await caller.done.Wait();
@@ -259,8 +293,9 @@ TEST_F(BatcherTest, AFullQueueSaysSo) {
   options.stall_after = seconds(100);
   IntBatcher batcher(loop_, options, server_.Send());
   Run([&]() -> Task<void> {
-    Caller out(loop_, batcher, 1), queued(loop_, batcher, 2),
-        one_more(loop_, batcher, 3);
+    Caller out(loop_, batcher, 1);
+    co_await TurnEnds();
+    Caller queued(loop_, batcher, 2), one_more(loop_, batcher, 3);
     EXPECT_TRUE(absl::IsUnavailable(one_more.result.status()));
     server_.batches[0].gate.Resume();
     co_await out.done.Wait();
@@ -290,8 +325,9 @@ TEST_F(BatcherTest, StopsWithRequestsOutAndQueued) {
   IntBatcher batcher(loop_, {}, server_.Send());
   std::deque<Caller> callers;
   Run([&]() -> Task<void> {
-    for (int i = 0; i < 5; ++i) callers.emplace_back(loop_, batcher, i);
-    co_return;
+    callers.emplace_back(loop_, batcher, 0);
+    co_await TurnEnds();
+    for (int i = 1; i < 5; ++i) callers.emplace_back(loop_, batcher, i);
   });
   for (const Caller& caller : callers) {
     EXPECT_TRUE(absl::IsUnknown(caller.result.status()));

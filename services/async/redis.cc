@@ -416,6 +416,36 @@ Task<std::vector<absl::StatusOr<RedisReply>>> Redis::CommandMany(
   return impl_->Many(std::move(batch.bytes_), batch.size_);
 }
 
+Task<std::vector<absl::StatusOr<RedisReply>>> Redis::Transaction(
+    RedisBatch batch) {
+  const size_t count = batch.size_;
+  if (count < 2) co_return co_await CommandMany(std::move(batch));
+  RedisBatch whole;
+  whole.Reserve(batch.bytes_.size() + 64);
+  whole.Add({"MULTI"});
+  whole.bytes_.append(batch.bytes_);
+  whole.Add({"EXEC"});
+  auto replies = co_await impl_->Many(std::move(whole.bytes_), count + 2);
+  absl::StatusOr<RedisReply> done = std::move(replies.back());
+  // Those that were refused say why; the others fell with them.
+  replies.erase(replies.begin());
+  replies.pop_back();
+  for (size_t i = 0; i < count; ++i) {
+    if (!replies[i].ok()) continue;
+    if (!done.ok()) {
+      replies[i] = done.status();
+    } else if (done->elements.size() != count) {
+      replies[i] = absl::InternalError("EXEC");
+    } else if (RedisReply& reply = done->elements[i];
+               reply.type == RedisReply::Type::kError) {
+      replies[i] = StatusOfErrorReply(reply.text);
+    } else {
+      replies[i] = std::move(reply);
+    }
+  }
+  co_return replies;
+}
+
 Task<absl::StatusOr<RedisReply>> Redis::Eval(const RedisScript& script,
                                              std::vector<std::string> keys,
                                              std::vector<std::string> args) {

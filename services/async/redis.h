@@ -101,6 +101,11 @@ class Redis {
   // the commands, each with errors of its own as above. The time limit holds
   // for the batch; what has come by then is kept.
   Task<std::vector<absl::StatusOr<RedisReply>>> CommandMany(RedisBatch batch);
+  // The same as MULTI and EXEC: all commands are done, with nothing between
+  // them, or none is; and one write to the append-only file holds them all.
+  // A command that fails when it is done has an error of its own, as above.
+  // The keys of all must be of one node.
+  Task<std::vector<absl::StatusOr<RedisReply>>> Transaction(RedisBatch batch);
   // Runs a script, which outlives the call. Error replies the script makes
   // itself come as INTERNAL with their whole first word.
   Task<absl::StatusOr<RedisReply>> Eval(const RedisScript& script,

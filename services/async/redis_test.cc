@@ -254,6 +254,67 @@ TEST_F(RedisTest, BatchGivesRepliesInOrderWithErrorsOfTheirOwn) {
   EXPECT_TRUE(Many(RedisBatch()).empty());
 }
 
+TEST_F(RedisTest, TransactionsAreDoneWholeOrNotAtAll) {
+  RedisForTest server;
+  Connect(server.options());
+  const auto run = [&](std::vector<std::vector<std::string>> commands) {
+    RedisBatch batch;
+    for (const auto& command : commands) batch.Add(command);
+    return thread_.Run<std::vector<Reply>>(
+        [&] { return redis_->Transaction(std::move(batch)); });
+  };
+  EXPECT_TRUE(run({}).empty());
+  auto replies = run({{"SET", "t1", "1"}});
+  ASSERT_EQ(replies.size(), 1u);
+  EXPECT_EQ(replies[0]->text, "OK");
+  // An error of one that is done is its own.
+  replies = run({{"INCR", "t1"}, {"LPUSH", "t1", "x"}, {"GET", "t1"}});
+  ASSERT_EQ(replies.size(), 3u);
+  EXPECT_EQ(replies[0]->integer, 2);
+  EXPECT_EQ(replies[1].status(), absl::InternalError("WRONGTYPE"));
+  EXPECT_EQ(replies[2]->text, "2");
+  // One that is refused takes the others along.
+  const auto refused = [&] {
+    return run({{"GET", "t1"}, {"SET", "t2", "x"}, {"GET", "t1"}});
+  };
+  Command({"REPLICAOF", "127.0.0.1", "1"});
+  replies = refused();
+  Command({"REPLICAOF", "NO", "ONE"});
+  ASSERT_EQ(replies.size(), 3u);
+  EXPECT_EQ(replies[0].status(), absl::UnavailableError("EXECABORT"));
+  EXPECT_EQ(replies[1].status(), absl::UnavailableError("READONLY"));
+  EXPECT_EQ(replies[2].status(), absl::UnavailableError("EXECABORT"));
+  Command({"CONFIG", "SET", "maxmemory", "1"});
+  replies = refused();
+  Command({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_EQ(replies.size(), 3u);
+  for (const Reply& reply : replies) {
+    EXPECT_EQ(reply.status(), absl::UnavailableError("OOM"));
+  }
+  replies = run({{"EXISTS", "t2"}, {"GET", "t1"}});
+  EXPECT_EQ(replies[0]->integer, 0);
+  EXPECT_EQ(replies[1]->text, "2");
+}
+
+TEST_F(RedisTest, ATransactionThatGetsNoReplyInTimeFailsAsOne) {
+  RedisForTest server;
+  RedisOptions options = server.options();
+  options.command_timeout = milliseconds(200);
+  Connect(options);
+  ASSERT_TRUE(Command({"PING"}).ok());
+  server.Freeze();
+  RedisBatch batch;
+  batch.Add({"SET", "a", "1"});
+  batch.Add({"SET", "b", "1"});
+  const auto replies = thread_.Run<std::vector<Reply>>(
+      [&] { return redis_->Transaction(std::move(batch)); });
+  server.Thaw();
+  ASSERT_EQ(replies.size(), 2u);
+  for (const Reply& reply : replies) {
+    EXPECT_TRUE(absl::IsDeadlineExceeded(reply.status()));
+  }
+}
+
 TEST_F(RedisTest, FrozenServerCostsTheTimeLimitAndRecovers) {
   RedisForTest server;
   RedisOptions options = server.tcp_options();

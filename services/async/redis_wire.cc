@@ -30,7 +30,9 @@ void AppendNumber(char prefix, size_t number, std::string* out) {
 bool MeansTryLater(std::string_view word) {
   static constexpr std::string_view kWords[] = {
       "LOADING",    "READONLY",   "OOM",         "MISCONF", "BUSY",
-      "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"};
+      "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
+      // The transaction fell with a command that was refused.
+      "EXECABORT"};
   return std::find(std::begin(kWords), std::end(kWords), word) !=
          std::end(kWords);
 }

@@ -115,15 +115,24 @@ class Builder {
     return true;
   }
 
-  // By sorting: the sender chooses how many keys there are.
+  // Few keys are compared with each other; many are sorted, as the sender
+  // chooses how many there are.
   bool CheckKeys() {
+    constexpr size_t kFew = 16;
     keys_.clear();
+    bool repeated = false;
     for (size_t i = open_.back() + 1; i < nodes_.size(); i += nodes_[i].nodes) {
-      keys_.push_back(KeyOf(text_, nodes_[i]));
+      const std::string_view key = KeyOf(text_, nodes_[i]);
+      if (keys_.size() < kFew) {
+        repeated |= std::find(keys_.begin(), keys_.end(), key) != keys_.end();
+      }
+      keys_.push_back(key);
     }
-    std::sort(keys_.begin(), keys_.end());
-    return std::adjacent_find(keys_.begin(), keys_.end()) == keys_.end() ||
-           Fail("a repeated key");
+    if (keys_.size() > kFew) {
+      std::sort(keys_.begin(), keys_.end());
+      repeated = std::adjacent_find(keys_.begin(), keys_.end()) != keys_.end();
+    }
+    return !repeated || Fail("a repeated key");
   }
 
   const char* const text_;
@@ -165,6 +174,8 @@ absl::StatusOr<JsonDocument> JsonDocument::Parse(std::string_view text,
   }
   auto impl = std::make_unique<Impl>();
   impl->text = text;
+  constexpr size_t kFewNodes = 32;
+  impl->nodes.reserve(std::min(text.size() / 2 + 1, kFewNodes));
   rapidjson::InsituStringStream stream(impl->text.data());
   rapidjson::Reader reader;
   Builder builder(impl->text.data(), limits.max_depth, impl->nodes);

@@ -1,6 +1,7 @@
 #include "services/base/utf8.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace kyc::base {
 
@@ -31,6 +32,15 @@ size_t Utf8Length(std::string_view text) {
 
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
+    // Most text is ASCII: eight bytes at a time.
+    uint64_t bytes = 0;
+    if (text.size() >= sizeof(bytes)) {
+      std::memcpy(&bytes, text.data(), sizeof(bytes));
+      if ((bytes & 0x8080808080808080) == 0) {
+        text.remove_prefix(sizeof(bytes));
+        continue;
+      }
+    }
     const size_t length = Utf8Length(text);
     if (length == 0) return false;
     text.remove_prefix(length);

@@ -1,9 +1,11 @@
 #include "services/webhook/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -20,30 +22,76 @@ std::optional<DigestAlgorithm> FindAlgorithm(std::string_view name) {
   return std::nullopt;
 }
 
-const EVP_MD* HashOf(DigestAlgorithm algorithm) {
+const char* HashOf(DigestAlgorithm algorithm) {
   switch (algorithm) {
     case DigestAlgorithm::kHmacSha1Hex:
-      return EVP_sha1();
+      return "SHA1";
     case DigestAlgorithm::kHmacSha256Hex:
-      return EVP_sha256();
+      return "SHA256";
     case DigestAlgorithm::kHmacSha512Hex:
-      return EVP_sha512();
+      return "SHA512";
   }
   return nullptr;
 }
 
-// Empty when OpenSSL fails, which fits no digest: the hash's hex never is.
-std::string HmacHex(DigestAlgorithm algorithm, std::string_view key,
-                    std::string_view body) {
-  unsigned char mac[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (HMAC(HashOf(algorithm), key.data(), static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(body.data()), body.size(),
-           mac, &size) == nullptr) {
-    return {};
+// An HMAC that is told a key and a text at a time. To look its hash up costs
+// OpenSSL more than to hash a webhook, so each thread has one per algorithm.
+// Not thread-safe.
+class Hmac {
+ public:
+  explicit Hmac(DigestAlgorithm algorithm) {
+    EVP_MAC* hmac = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
+    context_.reset(EVP_MAC_CTX_new(hmac));
+    EVP_MAC_free(hmac);
+    std::string hash = HashOf(algorithm);
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
+        OSSL_PARAM_construct_end()};
+    if (context_ != nullptr &&
+        EVP_MAC_CTX_set_params(context_.get(), parameters) != 1) {
+      context_.reset();
+    }
   }
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(mac), size));
+
+  // Lower-case hex. Empty when OpenSSL fails, which fits no digest: the
+  // hash's hex never is.
+  std::string Hex(std::string_view key, std::string_view body) {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    size_t size = 0;
+    if (context_ == nullptr ||
+        EVP_MAC_init(context_.get(), Bytes(key), key.size(), nullptr) != 1 ||
+        EVP_MAC_update(context_.get(), Bytes(body), body.size()) != 1 ||
+        EVP_MAC_final(context_.get(), mac, &size, sizeof(mac)) != 1) {
+      return {};
+    }
+    return absl::BytesToHexString(
+        absl::string_view(reinterpret_cast<const char*>(mac), size));
+  }
+
+ private:
+  struct Free {
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+  };
+  static const unsigned char* Bytes(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+  }
+
+  std::unique_ptr<EVP_MAC_CTX, Free> context_;
+};
+
+Hmac& HmacOf(DigestAlgorithm algorithm) {
+  thread_local Hmac sha1(DigestAlgorithm::kHmacSha1Hex);
+  thread_local Hmac sha256(DigestAlgorithm::kHmacSha256Hex);
+  thread_local Hmac sha512(DigestAlgorithm::kHmacSha512Hex);
+  switch (algorithm) {
+    case DigestAlgorithm::kHmacSha1Hex:
+      return sha1;
+    case DigestAlgorithm::kHmacSha256Hex:
+      break;
+    case DigestAlgorithm::kHmacSha512Hex:
+      return sha512;
+  }
+  return sha256;
 }
 
 }  // namespace
@@ -82,9 +130,10 @@ bool VerifyDigest(std::string_view body,
   }
   // Comparing text with text, rather than decoding the header, makes
   // upper-case, short, long and non-hex digests simply unequal.
+  Hmac& hmac = HmacOf(*algorithm);
   bool fits = false;
   for (const base::Secret& secret : secrets) {
-    const std::string expected = HmacHex(*algorithm, secret.Reveal(), body);
+    const std::string expected = hmac.Hex(secret.Reveal(), body);
     fits |= !expected.empty() && base::ConstantTimeEquals(expected, digests[0]);
   }
   return fits;

@@ -115,7 +115,7 @@ int AddAppend(const StreamEvent& event, int partitions,
               async::RedisBatch* batch) {
   const int partition = PartitionOf(ApplicantKey(event.body), partitions);
   const std::string received = std::to_string(event.received_ms);
-  batch->Add({"XADD", PartitionKeys(partition).events, "*", "p", event.provider,
+  batch->Add({"XADD", KeysOf(partition).events, "*", "p", event.provider,
               "b", event.body, "t", received, "tp", event.traceparent});
   return partition;
 }

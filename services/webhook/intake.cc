@@ -11,6 +11,7 @@
 #include "google/rpc/status.pb.h"
 #include "kyc/v1/webhook_service.grpc.pb.h"
 #include "services/async/call_context.h"
+#include "services/async/grpc_arena.h"
 #include "services/async/grpc_server.h"
 #include "services/async/grpc_status.h"
 #include "services/base/error.h"
@@ -39,7 +40,9 @@ base::Counter* Ingested(std::string_view result) {
 
 class IntakeService final : public v1::WebhookService::CallbackService {
  public:
-  explicit IntakeService(IntakeParts parts) : parts_(std::move(parts)) {}
+  explicit IntakeService(IntakeParts parts) : parts_(std::move(parts)) {
+    SetMessageAllocatorFor_BatchIngestSumsubEvents(&batch_messages_);
+  }
 
   grpc::ServerUnaryReactor* IngestSumsubEvent(
       grpc::CallbackServerContext* rpc,
@@ -116,6 +119,13 @@ class IntakeService final : public v1::WebhookService::CallbackService {
     Results results(requests.size(), absl::UnknownError(""));
     std::vector<Accepted> accepted;
     async::RedisBatch batch;
+    accepted.reserve(requests.size());
+    constexpr size_t kAroundBody = 192;
+    size_t bytes = 0;
+    for (const auto* request : requests) {
+      bytes += request->body().size() + kAroundBody;
+    }
+    batch.Reserve(bytes);
     const auto secrets = parts_.secrets->Get();
     for (size_t i = 0; i < requests.size(); ++i) {
       const v1::IngestSumsubEventRequest& request = *requests[i];
@@ -137,7 +147,7 @@ class IntakeService final : public v1::WebhookService::CallbackService {
     }
     if (accepted.empty()) co_return results;
     const auto replies =
-        co_await parts_.redis[index]->CommandMany(std::move(batch));
+        co_await parts_.redis[index]->Transaction(std::move(batch));
     for (size_t i = 0; i < accepted.size(); ++i) {
       const auto& [at, partition, trace] = accepted[i];
       if (replies[i].ok()) {
@@ -180,6 +190,9 @@ class IntakeService final : public v1::WebhookService::CallbackService {
   }
 
   const IntakeParts parts_;
+  async::ArenaMessages<v1::BatchIngestSumsubEventsRequest,
+                       v1::BatchIngestSumsubEventsResponse>
+      batch_messages_;
   std::atomic<uint64_t> turn_{0};
   base::Counter* const stored_ = Ingested("stored");
   base::Counter* const refused_ = Ingested("bad_signature");

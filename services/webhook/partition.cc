@@ -1,6 +1,7 @@
 #include "services/webhook/partition.h"
 
 #include <charconv>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -56,8 +57,18 @@ PartitionKeys::PartitionKeys(int partition)
       lease(absl::StrFormat("kyc:{e%02d}:lease", partition)),
       epoch(lease + ":epoch") {}
 
+const PartitionKeys& KeysOf(int partition) {
+  static const auto* const all = [] {
+    auto* keys = new std::vector<PartitionKeys>;
+    for (int i = 0; i < kMaxPartitions; ++i) keys->emplace_back(i);
+    return keys;
+  }();
+  return all->at(partition);
+}
+
 std::string EventId(int partition, std::string_view entry) {
-  return absl::StrFormat("e%02d:", partition) + std::string(entry);
+  return absl::StrCat("e", absl::Dec(partition, absl::kZeroPad2), ":",
+                      absl::string_view(entry.data(), entry.size()));
 }
 
 std::optional<EventPlace> ParseEventId(std::string_view id, int partitions) {

@@ -40,6 +40,9 @@ struct PartitionKeys {
   std::string epoch;   // kyc:{e03}:lease:epoch
 };
 
+// The same, made once. `partition` < kMaxPartitions.
+const PartitionKeys& KeysOf(int partition);
+
 // A stream entry's name outside its partition: "e03:1767225600000-0".
 std::string EventId(int partition, std::string_view entry);
 
