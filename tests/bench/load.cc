@@ -27,6 +27,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <fstream>
 #include <iterator>
@@ -179,8 +180,10 @@ class Load {
       if (over && in_flight_ == 0 && waiting_.empty()) break;
       if (now >= give_up) break;
       SendDue(now);
-      const int count = epoll_wait(epoll_, events.data(),
-                                   static_cast<int>(events.size()), Pause());
+      const timespec pause = Pause();
+      const int count =
+          epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()),
+                       &pause, nullptr);
       for (int i = 0; i < count; ++i) {
         Handle(*static_cast<Connection*>(events[i].data.ptr),
                events[i].events);
@@ -230,14 +233,15 @@ class Load {
 
   bool sent_out() const { return options_.once && next_ >= requests_.size(); }
 
-  // Until the next request is due; in a closed loop only answers matter.
-  int Pause() const {
-    if (interval_.count() == 0) return 100;
-    const auto left = next_due_ - Clock::now();
-    return left > std::chrono::milliseconds(1)
-               ? static_cast<int>(
-                     duration_cast<std::chrono::milliseconds>(left).count())
-               : 0;
+  // Until the next request is due, to the nanosecond, as a generator that spins
+  // takes the cores it measures on; in a closed loop only answers matter.
+  timespec Pause() const {
+    nanoseconds left = std::chrono::milliseconds(100);
+    if (interval_.count() > 0) {
+      left = std::clamp<nanoseconds>(next_due_ - Clock::now(), nanoseconds(0),
+                                     left);
+    }
+    return {.tv_sec = 0, .tv_nsec = left.count()};
   }
 
   void SendDue(Clock::time_point now) {

@@ -75,12 +75,15 @@ class Target:
 
 
 class UnixStack(Stack):
-    """The services' own calls go over unix sockets."""
+    """The services' own calls, and those to Redis, go over unix sockets."""
 
     def address(self, name):
         if name in ("kyc", "webhook"):
             return "unix:" + self.path(name + ".sock")
         return super().address(name)
+
+    def redis_url(self):
+        return "unix:" + self.path("redis.sock")
 
 
 # Events that are stored and not yet acknowledged, over all partitions.
@@ -109,7 +112,8 @@ class Service(Target):
         quiet = "--log_level=warning"
         stack.flags = {
             # What peers' Redis has too: no rewrite amid a measurement.
-            "redis": ["--auto-aof-rewrite-percentage", "0"],
+            "redis": ["--auto-aof-rewrite-percentage", "0",
+                      "--unixsocket", stack.path("redis.sock")],
             "provider": ["--webhook_drop", quiet],
             # SumSub's rate limit would be all that is measured.
             "kyc": ["--provider_timeout=5s", "--provider_max_concurrency=2000",

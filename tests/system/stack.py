@@ -285,6 +285,9 @@ class Stack:
     def address(self, name):
         return f"127.0.0.1:{self.ports[name]}"
 
+    def redis_url(self):
+        return f"redis://{self.address('redis')}/0"
+
     def __enter__(self):
         return self
 
@@ -295,7 +298,7 @@ class Stack:
 
     def command(self, name):
         address = self.address
-        redis_url = f"redis://{address('redis')}/0"
+        redis_url = self.redis_url()
         commands = {
             "redis": [
                 "redis-server", "--port", str(self.port("redis")),
