@@ -44,6 +44,8 @@ std::string MakeUtf8(std::string_view text) {
 absl::StatusOr<bool> UploadForm::Read(std::string_view* piece) {
   while (true) {
     const size_t size = std::min(rest_.size(), kMaxChunk - chunk_.size());
+    // A chunk's last byte would else double its room, and copy the rest.
+    if (size > 0 && chunk_.empty()) chunk_.reserve(kMaxChunk);
     chunk_.append(rest_.substr(0, size));
     rest_.remove_prefix(size);
     if (chunk_.size() == kMaxChunk) return true;

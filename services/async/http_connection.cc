@@ -464,6 +464,9 @@ Task<absl::Status> HttpConnection::ReadPiece(std::string* sink, size_t room) {
   while (!body_done_ && body_error_.ok()) {
     size_t consumed = 0;
     const size_t had = sink == nullptr ? 0 : sink->size();
+    if (had == 0 && sink != nullptr) {
+      sink->reserve(std::min(room, buffer_.data().size()));
+    }
     const auto progress =
         parser_->DecodeBody(buffer_.data(), sink, room, &consumed);
     buffer_.Consume(consumed);
