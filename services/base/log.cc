@@ -25,8 +25,9 @@
 namespace kyc::base {
 namespace {
 
-// Lines. At 300 to 500 bytes each the ring holds some 2 MB at most.
-constexpr size_t kRingLines = 4096;
+// Lines. At 300 to 500 bytes each the ring holds some 1 MB at most, and its
+// memory is there from the start.
+constexpr size_t kRingLines = 2048;
 // Lines that wait together go out in one write of about this size.
 constexpr size_t kWriteBytes = 32 * 1024;
 
