@@ -32,6 +32,8 @@ namespace {
 
 using async::CallContext;
 using async::Task;
+using Reactor = grpc::ServerUnaryReactor;
+using Rpc = grpc::CallbackServerContext;
 
 constexpr int64_t kOldSecretMs = 24LL * 3600 * 1000;
 // The current one and those before it that still sign.
@@ -94,6 +96,16 @@ std::optional<Tenant> TenantOf(const Request& request) {
     return std::nullopt;
   }
   return Tenant{request.tenant().org_id(), request.tenant().env_id()};
+}
+
+// The subscription that a request is about.
+template <typename Request>
+const std::string& IdOf(const Request& request) {
+  if constexpr (requires { request.subscription_id(); }) {
+    return request.subscription_id();
+  } else {
+    return request.id();
+  }
 }
 
 // What belongs to others does not exist.
@@ -170,117 +182,108 @@ class SubscriptionService final
   explicit SubscriptionService(SubscriptionServiceParts parts)
       : parts_(std::move(parts)) {}
 
-  grpc::ServerUnaryReactor* CreateSubscription(
-      grpc::CallbackServerContext* rpc,
-      const v1::CreateSubscriptionRequest* request,
-      v1::SubscriptionWithSecret* response) override {
+  Reactor* CreateSubscription(Rpc* rpc,
+                              const v1::CreateSubscriptionRequest* request,
+                              v1::SubscriptionWithSecret* response) override {
     return Run(rpc, "SubscriptionService/CreateSubscription",
-               [=, this](CallContext context, async::Redis& redis) {
-                 return Create(context, redis, *request, response);
-               });
+               &SubscriptionService::Create, request, response);
   }
-  grpc::ServerUnaryReactor* GetSubscription(
-      grpc::CallbackServerContext* rpc,
-      const v1::GetSubscriptionRequest* request,
-      v1::Subscription* response) override {
+  Reactor* GetSubscription(Rpc* rpc, const v1::GetSubscriptionRequest* request,
+                           v1::Subscription* response) override {
     return Run(rpc, "SubscriptionService/GetSubscription",
-               [=, this](CallContext, async::Redis& redis) {
-                 return Get(redis, *request, response);
-               });
+               &SubscriptionService::Get, request, response);
   }
-  grpc::ServerUnaryReactor* ListSubscriptions(
-      grpc::CallbackServerContext* rpc,
-      const v1::ListSubscriptionsRequest* request,
-      v1::ListSubscriptionsResponse* response) override {
+  Reactor* ListSubscriptions(Rpc* rpc,
+                             const v1::ListSubscriptionsRequest* request,
+                             v1::ListSubscriptionsResponse* response) override {
     return Run(rpc, "SubscriptionService/ListSubscriptions",
-               [=, this](CallContext, async::Redis& redis) {
-                 return List(redis, *request, response);
-               });
+               &SubscriptionService::List, request, response);
   }
-  grpc::ServerUnaryReactor* UpdateSubscription(
-      grpc::CallbackServerContext* rpc,
-      const v1::UpdateSubscriptionRequest* request,
-      v1::Subscription* response) override {
+  Reactor* UpdateSubscription(Rpc* rpc,
+                              const v1::UpdateSubscriptionRequest* request,
+                              v1::Subscription* response) override {
     return Run(rpc, "SubscriptionService/UpdateSubscription",
-               [=, this](CallContext context, async::Redis& redis) {
-                 return Update(context, redis, *request, response);
-               });
+               &SubscriptionService::Update, request, response);
   }
-  grpc::ServerUnaryReactor* DeleteSubscription(
-      grpc::CallbackServerContext* rpc,
-      const v1::DeleteSubscriptionRequest* request,
-      v1::DeleteSubscriptionResponse*) override {
+  Reactor* DeleteSubscription(
+      Rpc* rpc, const v1::DeleteSubscriptionRequest* request,
+      v1::DeleteSubscriptionResponse* response) override {
     return Run(rpc, "SubscriptionService/DeleteSubscription",
-               [=, this](CallContext context, async::Redis& redis) {
-                 return Delete(context, redis, *request);
-               });
+               &SubscriptionService::Delete, request, response);
   }
-  grpc::ServerUnaryReactor* RotateSubscriptionSecret(
-      grpc::CallbackServerContext* rpc,
-      const v1::RotateSubscriptionSecretRequest* request,
+  Reactor* RotateSubscriptionSecret(
+      Rpc* rpc, const v1::RotateSubscriptionSecretRequest* request,
       v1::SubscriptionWithSecret* response) override {
     return Run(rpc, "SubscriptionService/RotateSubscriptionSecret",
-               [=, this](CallContext context, async::Redis& redis) {
-                 return Rotate(context, redis, *request, response);
-               });
+               &SubscriptionService::Rotate, request, response);
   }
-  grpc::ServerUnaryReactor* ListDeliveries(
-      grpc::CallbackServerContext* rpc,
-      const v1::ListDeliveriesRequest* request,
-      v1::ListDeliveriesResponse* response) override {
+  Reactor* ListDeliveries(Rpc* rpc, const v1::ListDeliveriesRequest* request,
+                          v1::ListDeliveriesResponse* response) override {
     return Run(rpc, "SubscriptionService/ListDeliveries",
-               [=, this](CallContext, async::Redis& redis) {
-                 return Deliveries(redis, *request, response);
-               });
+               &SubscriptionService::Deliveries, request, response);
   }
-  grpc::ServerUnaryReactor* ResendDelivery(
-      grpc::CallbackServerContext* rpc,
-      const v1::ResendDeliveryRequest* request,
-      v1::Delivery* response) override {
+  Reactor* ResendDelivery(Rpc* rpc, const v1::ResendDeliveryRequest* request,
+                          v1::Delivery* response) override {
     return Run(rpc, "SubscriptionService/ResendDelivery",
-               [=, this](CallContext, async::Redis& redis) {
-                 return Resend(redis, *request, response);
-               });
+               &SubscriptionService::Resend, request, response);
   }
-  grpc::ServerUnaryReactor* SendTestEvent(
-      grpc::CallbackServerContext* rpc, const v1::SendTestEventRequest* request,
-      v1::Delivery* response) override {
+  Reactor* SendTestEvent(Rpc* rpc, const v1::SendTestEventRequest* request,
+                         v1::Delivery* response) override {
     return Run(rpc, "SubscriptionService/SendTestEvent",
-               [=, this](CallContext, async::Redis& redis) {
-                 return Test(redis, *request, response);
-               });
+               &SubscriptionService::Test, request, response);
   }
 
  private:
+  // What a handler has of its RPC: the stores as the RPC's loop reaches them.
+  struct Call {
+    CallContext context;
+    SubscriptionStore subscriptions;
+    DeliveryStore deliveries;
+  };
+
   // No call has a home: the loops take turns.
-  grpc::ServerUnaryReactor* Run(
-      grpc::CallbackServerContext* rpc, std::string_view method,
-      std::function<Task<absl::Status>(CallContext, async::Redis&)> handler) {
+  template <typename Request, typename Response>
+  Reactor* Run(Rpc* rpc, std::string_view method,
+               Task<absl::Status> (SubscriptionService::*handler)(
+                   Call, const Request&, Response*),
+               const Request* request, Response* response) {
     const int index = static_cast<int>(
         turn_.fetch_add(1, std::memory_order_relaxed) % parts_.redis.size());
     return async::RunUnary(
         rpc, parts_.runtime->loop(index), method,
-        [this, index, handler = std::move(handler)](CallContext context) {
-          return handler(std::move(context), *parts_.redis[index]);
+        [=, this](CallContext context) {
+          async::Redis& redis = *parts_.redis[index];
+          return (this->*handler)(
+              {std::move(context), SubscriptionStore(redis, *parts_.clock),
+               DeliveryStore(redis)},
+              *request, response);
         });
   }
 
-  SubscriptionStore Store(async::Redis& redis) const {
-    return SubscriptionStore(redis, *parts_.clock);
-  }
-
-  // The subscription of that id, if it is the caller's.
-  Task<absl::StatusOr<Subscription>> Find(async::Redis& redis,
-                                          std::optional<Tenant> tenant,
-                                          std::string id) {
-    SubscriptionStore store = Store(redis);
+  // The subscription that the request is about, if it is the caller's.
+  template <typename Request>
+  Task<absl::StatusOr<Subscription>> Find(Call& call, const Request& request) {
     CO_ASSIGN_OR_RETURN(Subscription subscription,
-                        co_await store.Get(std::move(id)));
-    CO_RETURN_IF_ERROR(CheckOwner(tenant, subscription));
+                        co_await call.subscriptions.Get(IdOf(request)));
+    CO_RETURN_IF_ERROR(CheckOwner(TenantOf(request), subscription));
     co_return subscription;
   }
 
-  Task<absl::Status> Create(CallContext context, async::Redis& redis,
+  // The same, changed. Each try of the store checks the owner anew: another
+  // writer may have come first.
+  template <typename Request>
+  Task<absl::StatusOr<Subscription>> Change(
+      Call& call, const Request& request,
+      std::function<void(Subscription& stored)> change) {
+    co_return co_await call.subscriptions.Update(
+        IdOf(request), [&](Subscription& stored) -> absl::Status {
+          RETURN_IF_ERROR(CheckOwner(TenantOf(request), stored));
+          change(stored);
+          return absl::OkStatus();
+        });
+  }
+
+  Task<absl::Status> Create(Call call,
                             const v1::CreateSubscriptionRequest& request,
                             v1::SubscriptionWithSecret* response) {
     CO_RETURN_IF_ERROR(CheckEndpoint(request.url(), parts_.allow_loopback));
@@ -294,40 +297,37 @@ class SubscriptionService final
     CO_ASSIGN_OR_RETURN(base::Secret secret, SecretFor(request.secret()));
     response->set_secret(std::string(secret.Reveal()));
     wanted.secrets.push_back({.text = std::move(secret)});
-    SubscriptionStore store = Store(redis);
     absl::StatusOr<Subscription> created =
-        co_await store.Create(std::move(wanted));
+        co_await call.subscriptions.Create(std::move(wanted));
     if (!created.ok()) {
       response->clear_secret();
       co_return created.status();
     }
-    LogChange("webhook subscription created", *created, context);
+    LogChange("webhook subscription created", *created, call.context);
     Fill(*created, parts_.clock->NowMs(), response->mutable_subscription());
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Get(async::Redis& redis,
-                         const v1::GetSubscriptionRequest& request,
+  Task<absl::Status> Get(Call call, const v1::GetSubscriptionRequest& request,
                          v1::Subscription* response) {
     CO_ASSIGN_OR_RETURN(const Subscription subscription,
-                        co_await Find(redis, TenantOf(request), request.id()));
+                        co_await Find(call, request));
     Fill(subscription, parts_.clock->NowMs(), response);
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> List(async::Redis& redis,
+  Task<absl::Status> List(Call call,
                           const v1::ListSubscriptionsRequest& request,
                           v1::ListSubscriptionsResponse* response) {
-    SubscriptionStore store = Store(redis);
     CO_ASSIGN_OR_RETURN(const std::vector<Subscription> subscriptions,
-                        co_await store.List(TenantOf(request)));
+                        co_await call.subscriptions.List(TenantOf(request)));
     for (const Subscription& each : subscriptions) {
       Fill(each, parts_.clock->NowMs(), response->add_subscriptions());
     }
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Update(CallContext context, async::Redis& redis,
+  Task<absl::Status> Update(Call call,
                             const v1::UpdateSubscriptionRequest& request,
                             v1::Subscription* response) {
     if (request.has_url()) {
@@ -336,108 +336,91 @@ class SubscriptionService final
     CO_RETURN_IF_ERROR(CheckDescription(request.description()));
     CO_ASSIGN_OR_RETURN(const std::vector<std::string> types,
                         ParseTypes(request.event_types().types()));
-    const std::optional<Tenant> tenant = TenantOf(request);
-    SubscriptionStore store = Store(redis);
     CO_ASSIGN_OR_RETURN(
         const Subscription updated,
-        co_await store.Update(
-            request.id(), [&](Subscription& stored) -> absl::Status {
-              RETURN_IF_ERROR(CheckOwner(tenant, stored));
-              if (request.has_url()) stored.url = request.url();
-              if (request.has_event_types()) stored.event_types = types;
-              if (request.has_description()) {
-                stored.description = request.description();
-              }
-              if (request.has_enabled()) {
-                stored.enabled = request.enabled();
-                stored.gone = stored.gone && !stored.enabled;
-              }
-              return absl::OkStatus();
-            }));
-    LogChange("webhook subscription changed", updated, context);
+        co_await Change(call, request, [&](Subscription& stored) {
+          if (request.has_url()) stored.url = request.url();
+          if (request.has_event_types()) stored.event_types = types;
+          if (request.has_description()) {
+            stored.description = request.description();
+          }
+          if (request.has_enabled()) {
+            stored.enabled = request.enabled();
+            stored.gone = stored.gone && !stored.enabled;
+          }
+        }));
+    LogChange("webhook subscription changed", updated, call.context);
     Fill(updated, parts_.clock->NowMs(), response);
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Delete(CallContext context, async::Redis& redis,
-                            const v1::DeleteSubscriptionRequest& request) {
+  Task<absl::Status> Delete(Call call,
+                            const v1::DeleteSubscriptionRequest& request,
+                            v1::DeleteSubscriptionResponse*) {
     CO_ASSIGN_OR_RETURN(const Subscription subscription,
-                        co_await Find(redis, TenantOf(request), request.id()));
-    SubscriptionStore store = Store(redis);
-    CO_RETURN_IF_ERROR(co_await store.Delete(subscription.id));
-    LogChange("webhook subscription deleted", subscription, context);
+                        co_await Find(call, request));
+    CO_RETURN_IF_ERROR(co_await call.subscriptions.Delete(subscription.id));
+    LogChange("webhook subscription deleted", subscription, call.context);
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Rotate(CallContext context, async::Redis& redis,
+  Task<absl::Status> Rotate(Call call,
                             const v1::RotateSubscriptionSecretRequest& request,
                             v1::SubscriptionWithSecret* response) {
     CO_ASSIGN_OR_RETURN(const base::Secret secret,
                         SecretFor(request.secret()));
-    const std::optional<Tenant> tenant = TenantOf(request);
     const int64_t now_ms = parts_.clock->NowMs();
-    SubscriptionStore store = Store(redis);
     CO_ASSIGN_OR_RETURN(
         const Subscription updated,
-        co_await store.Update(
-            request.id(), [&](Subscription& stored) -> absl::Status {
-              RETURN_IF_ERROR(CheckOwner(tenant, stored));
-              std::vector<SigningSecret>& secrets = stored.secrets;
-              std::erase_if(secrets, [&](const SigningSecret& each) {
-                return each.until_ms != 0 && each.until_ms <= now_ms;
-              });
-              for (SigningSecret& each : secrets) {
-                if (each.until_ms == 0) each.until_ms = now_ms + kOldSecretMs;
-              }
-              secrets.insert(secrets.begin(), {.text = secret});
-              if (secrets.size() > kMaxSecrets) secrets.resize(kMaxSecrets);
-              return absl::OkStatus();
-            }));
-    LogChange("webhook secret rotated", updated, context);
+        co_await Change(call, request, [&](Subscription& stored) {
+          std::vector<SigningSecret>& secrets = stored.secrets;
+          std::erase_if(secrets, [&](const SigningSecret& each) {
+            return each.until_ms != 0 && each.until_ms <= now_ms;
+          });
+          for (SigningSecret& each : secrets) {
+            if (each.until_ms == 0) each.until_ms = now_ms + kOldSecretMs;
+          }
+          secrets.insert(secrets.begin(), {.text = secret});
+          if (secrets.size() > kMaxSecrets) secrets.resize(kMaxSecrets);
+        }));
+    LogChange("webhook secret rotated", updated, call.context);
     response->set_secret(std::string(secret.Reveal()));
     Fill(updated, now_ms, response->mutable_subscription());
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Deliveries(async::Redis& redis,
+  Task<absl::Status> Deliveries(Call call,
                                 const v1::ListDeliveriesRequest& request,
                                 v1::ListDeliveriesResponse* response) {
-    CO_ASSIGN_OR_RETURN(
-        const Subscription subscription,
-        co_await Find(redis, TenantOf(request), request.subscription_id()));
+    CO_ASSIGN_OR_RETURN(const Subscription subscription,
+                        co_await Find(call, request));
     const int limit =
         request.limit() == 0
             ? kDefaultLimit
             : static_cast<int>(std::min<uint32_t>(request.limit(), kMaxLimit));
-    DeliveryStore store(redis);
     CO_ASSIGN_OR_RETURN(const std::vector<Delivery> log,
-                        co_await store.Log(subscription.id, limit));
+                        co_await call.deliveries.Log(subscription.id, limit));
     for (const Delivery& each : log) Fill(each, response->add_deliveries());
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Resend(async::Redis& redis,
-                            const v1::ResendDeliveryRequest& request,
+  Task<absl::Status> Resend(Call call, const v1::ResendDeliveryRequest& request,
                             v1::Delivery* response) {
-    CO_ASSIGN_OR_RETURN(
-        const Subscription subscription,
-        co_await Find(redis, TenantOf(request), request.subscription_id()));
-    DeliveryStore store(redis);
+    CO_ASSIGN_OR_RETURN(const Subscription subscription,
+                        co_await Find(call, request));
     CO_ASSIGN_OR_RETURN(
         const std::optional<Delivery> delivery,
-        co_await store.Resend(request.delivery_id(), subscription.id,
-                              parts_.clock->NowMs()));
+        co_await call.deliveries.Resend(request.delivery_id(), subscription.id,
+                                        parts_.clock->NowMs()));
     if (!delivery) co_return base::Error(v1::ERROR_REASON_DELIVERY_NOT_FOUND);
     Fill(*delivery, response);
     co_return absl::OkStatus();
   }
 
-  Task<absl::Status> Test(async::Redis& redis,
-                          const v1::SendTestEventRequest& request,
+  Task<absl::Status> Test(Call call, const v1::SendTestEventRequest& request,
                           v1::Delivery* response) {
-    CO_ASSIGN_OR_RETURN(
-        const Subscription subscription,
-        co_await Find(redis, TenantOf(request), request.subscription_id()));
+    CO_ASSIGN_OR_RETURN(const Subscription subscription,
+                        co_await Find(call, request));
     std::array<char, 16> entropy;
     if (RAND_bytes(reinterpret_cast<unsigned char*>(entropy.data()),
                    entropy.size()) != 1) {
@@ -454,9 +437,9 @@ class SubscriptionService final
     delivery.body = TestPayload(now_ms);
     delivery.created_ms = delivery.next_attempt_ms = now_ms;
     Fill(delivery, response);
-    DeliveryStore store(redis);
     std::vector<Delivery> deliveries = {std::move(delivery)};
-    const auto added = co_await store.Add(part, std::move(deliveries), now_ms);
+    const auto added =
+        co_await call.deliveries.Add(part, std::move(deliveries), now_ms);
     co_return added.status();
   }
 
