@@ -280,6 +280,18 @@ Task<absl::Status> Partners::Check(PartnerCaller caller, PintGrant grant,
   co_return absl::OkStatus();
 }
 
+Task<absl::Status> Partners::RecordAccess(CallContext context,
+                                          PartnerCaller caller, PintGrant grant,
+                                          std::string user_id, Access access) {
+  access.partner = caller.tenant;
+  access.key_id = caller.key_id;
+  access.pint_id = grant.pint_id;
+  CO_RETURN_IF_ERROR(
+      co_await accesses_.Add(context, user_id, std::move(access)));
+  co_return co_await Check(std::move(caller), std::move(grant),
+                           std::move(user_id));
+}
+
 Task<absl::StatusOr<Details::Result>> Partners::ReadDetails(
     CallContext context, PartnerCaller caller, PintGrant grant,
     std::string user_id) {
@@ -287,15 +299,10 @@ Task<absl::StatusOr<Details::Result>> Partners::ReadDetails(
   CO_ASSIGN_OR_RETURN(Details::Result details,
                       co_await details_.Get(context, user_id, false));
   Access access;
-  access.partner = caller.tenant;
-  access.key_id = caller.key_id;
-  access.pint_id = grant.pint_id;
   access.action = kReadDetails;
-  CO_RETURN_IF_ERROR(
-      co_await accesses_.Add(context, user_id, std::move(access)));
-  // The user may have taken the consent back meanwhile.
-  CO_RETURN_IF_ERROR(co_await Check(std::move(caller), std::move(grant),
-                                    std::move(user_id)));
+  CO_RETURN_IF_ERROR(co_await RecordAccess(context, std::move(caller),
+                                           std::move(grant), std::move(user_id),
+                                           std::move(access)));
   co_return details;
 }
 
@@ -324,15 +331,11 @@ Partners::ReadImage(CallContext context, PartnerCaller caller, PintGrant grant,
                             "Failed to fetch the image from KYC provider");
   }
   Access access;
-  access.partner = caller.tenant;
-  access.key_id = caller.key_id;
-  access.pint_id = grant.pint_id;
   access.action = kReadImage;
   access.image_id = std::move(image_id);
-  CO_RETURN_IF_ERROR(
-      co_await accesses_.Add(context, user_id, std::move(access)));
-  CO_RETURN_IF_ERROR(co_await Check(std::move(caller), std::move(grant),
-                                    std::move(user_id)));
+  CO_RETURN_IF_ERROR(co_await RecordAccess(context, std::move(caller),
+                                           std::move(grant), std::move(user_id),
+                                           std::move(access)));
   co_return image;
 }
 

@@ -116,6 +116,12 @@ class Partners {
   // OK when the grant opens this user's record to this caller.
   async::Task<absl::Status> Check(PartnerCaller caller, PintGrant grant,
                                   std::string user_id);
+  // Writes `access`, which has its action and image alone, to the user's access
+  // log before what was read is given out. Then checks again: the user may
+  // have taken the consent back meanwhile.
+  async::Task<absl::Status> RecordAccess(async::CallContext context,
+                                         PartnerCaller caller, PintGrant grant,
+                                         std::string user_id, Access access);
   async::Task<absl::StatusOr<bool>> MaySee(PartnerCaller caller,
                                            domain::Wallet wallet);
   absl::StatusOr<base::Secret> Mint(const store::PintRecord& pint,
