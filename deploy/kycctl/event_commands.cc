@@ -4,15 +4,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <ostream>
 #include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "deploy/kycctl/output.h"
 #include "deploy/kycctl/rpc.h"
 #include "kyc/v1/event_admin_service.grpc.pb.h"
 #include "services/base/json.h"
@@ -23,14 +24,10 @@ namespace {
 
 constexpr int kPage = 500;
 
-std::unique_ptr<v1::EventAdminService::Stub> Stub(const Args& args) {
-  return v1::EventAdminService::NewStub(OpenWebhookChannel(args));
-}
+using Stub = v1::EventAdminService::Stub;
 
-std::string ShowTime(int64_t ms) {
-  if (ms == 0) return "-";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(ms),
-                          absl::UTCTimeZone());
+Client<v1::EventAdminService> Connect(const Args& args) {
+  return {kWebhookProcess, args};
 }
 
 // An RFC 3339 time, epoch milliseconds, or how long ago ("2h").
@@ -52,20 +49,9 @@ absl::StatusOr<int64_t> ReadTime(std::string_view flag,
       "hours ago");
 }
 
-void WriteText(std::string_view name, std::string_view text,
-               base::JsonWriter* json) {
-  json->Key(name);
-  if (text.empty()) {
-    json->Null();
-  } else {
-    json->String(text);
-  }
-}
-
-void WriteLetter(const v1::DeadLetter& letter, bool whole,
-                 base::JsonWriter* json) {
-  json->BeginObject()
-      .Key("id")
+// The members that every dead letter is shown with.
+void WriteMembers(const v1::DeadLetter& letter, base::JsonWriter* json) {
+  json->Key("id")
       .String(letter.id())
       .Key("event_id")
       .String(letter.event_id())
@@ -79,108 +65,117 @@ void WriteLetter(const v1::DeadLetter& letter, bool whole,
       .Int(letter.given_up_at_ms())
       .Key("body_bytes")
       .Int(letter.body_bytes());
-  WriteText("trace_id", letter.trace_id(), json);
-  if (whole) {
-    WriteText("type", letter.type(), json);
-    WriteText("applicant_id", letter.applicant_id(), json);
-    WriteText("correlation_id", letter.correlation_id(), json);
-    WriteText("created_at_ms", letter.created_at_ms(), json);
-  }
+  WriteOrNull("trace_id", letter.trace_id(), json);
+}
+
+void WriteRow(const v1::DeadLetter& letter, base::JsonWriter* json) {
+  json->BeginObject();
+  WriteMembers(letter, json);
   json->EndObject();
 }
 
+void ShowRow(const v1::DeadLetter& letter, std::ostream& out) {
+  PrintRow({letter.id(), letter.reason(),
+            absl::StrCat(letter.attempts(), " attempts"),
+            "received " + ShowTime(letter.received_at_ms()),
+            "given up " + ShowTime(letter.given_up_at_ms()),
+            "event " + letter.event_id()},
+           out);
+}
+
+constexpr Format<v1::DeadLetter> kRow{WriteRow, ShowRow};
+
+void WriteWhole(const v1::DeadLetter& letter, base::JsonWriter* json) {
+  json->BeginObject();
+  WriteMembers(letter, json);
+  WriteOrNull("type", letter.type(), json);
+  WriteOrNull("applicant_id", letter.applicant_id(), json);
+  WriteOrNull("correlation_id", letter.correlation_id(), json);
+  WriteOrNull("created_at_ms", letter.created_at_ms(), json);
+  json->EndObject();
+}
+
+void ShowWhole(const v1::DeadLetter& letter, std::ostream& out) {
+  PrintFacts(16,
+             {{"id", OrDash(letter.id())},
+              {"event", OrDash(letter.event_id())},
+              {"reason", OrDash(letter.reason())},
+              {"attempts", absl::StrCat(letter.attempts())},
+              {"received", ShowTime(letter.received_at_ms())},
+              {"given up", ShowTime(letter.given_up_at_ms())},
+              {"type", OrDash(letter.type())},
+              {"applicant", OrDash(letter.applicant_id())},
+              {"correlation", OrDash(letter.correlation_id())},
+              {"provider's time", OrDash(letter.created_at_ms())},
+              {"body", absl::StrCat(letter.body_bytes(), " bytes")},
+              {"trace", OrDash(letter.trace_id())}},
+             out);
+}
+
+constexpr Format<v1::DeadLetter> kWhole{WriteWhole, ShowWhole};
+
+void WritePending(const v1::PendingEvent& event, base::JsonWriter* json) {
+  json->BeginObject()
+      .Key("id")
+      .String(event.id())
+      .Key("consumer")
+      .String(event.consumer())
+      .Key("idle_ms")
+      .Int(event.idle_ms())
+      .Key("deliveries")
+      .Int(event.deliveries())
+      .EndObject();
+}
+
+void ShowPending(const v1::PendingEvent& event, std::ostream& out) {
+  PrintRow({event.id(), event.consumer(),
+            "idle " + absl::FormatDuration(absl::Milliseconds(event.idle_ms())),
+            absl::StrCat(event.deliveries(), " deliveries")},
+           out);
+}
+
+constexpr Format<v1::PendingEvent> kPending{WritePending, ShowPending};
+
 absl::Status List(const Args& args, std::ostream& out) {
-  const auto stub = Stub(args);
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginArray();
   v1::ListDeadLettersRequest request;
   request.set_page_size(kPage);
-  do {
-    v1::ListDeadLettersResponse page;
-    RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-      return stub->ListDeadLetters(context, request, &page);
-    }));
-    for (const v1::DeadLetter& letter : page.dead_letters()) {
-      if (args.IsOn("json")) {
-        WriteLetter(letter, /*whole=*/false, &json);
-        continue;
-      }
-      out << letter.id() << "  " << letter.reason() << "  " << letter.attempts()
-          << " attempts  received " << ShowTime(letter.received_at_ms())
-          << "  given up " << ShowTime(letter.given_up_at_ms()) << "  event "
-          << letter.event_id() << "\n";
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  json.EndArray();
-  if (args.IsOn("json")) out << text << "\n";
-  return absl::OkStatus();
+  ListPrinter list(args, out, kRow);
+  RETURN_IF_ERROR(Connect(args).ForEachPage(
+      &Stub::ListDeadLetters, request,
+      [&](const auto& page) { list.Add(page.dead_letters()); }));
+  return list.End();
 }
 
 absl::Status Show(const Args& args, std::ostream& out) {
   v1::GetDeadLetterRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::DeadLetter letter;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->GetDeadLetter(context, request, &letter);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    WriteLetter(letter, /*whole=*/true, &json);
-    out << text << "\n";
-    return absl::OkStatus();
-  }
-  const auto show = [&out](std::string_view name, const std::string& value) {
-    out << name << std::string(16 - name.size(), ' ')
-        << (value.empty() ? "-" : value) << "\n";
-  };
-  show("id", letter.id());
-  show("event", letter.event_id());
-  show("reason", letter.reason());
-  show("attempts", std::to_string(letter.attempts()));
-  show("received", ShowTime(letter.received_at_ms()));
-  show("given up", ShowTime(letter.given_up_at_ms()));
-  show("type", letter.type());
-  show("applicant", letter.applicant_id());
-  show("correlation", letter.correlation_id());
-  show("provider's time", letter.created_at_ms());
-  show("body", std::to_string(letter.body_bytes()) + " bytes");
-  show("trace", letter.trace_id());
-  return absl::OkStatus();
+  return Print(args, out, kWhole,
+               Connect(args).Call(&Stub::GetDeadLetter, request));
 }
 
 absl::Status PrintRedriven(const Args& args, std::ostream& out, int64_t count,
                            const std::string& event_id) {
-  if (!args.IsOn("json")) {
-    out << "redriven " << count;
-    if (!event_id.empty()) out << ": " << event_id;
-    out << "\n";
-    return absl::OkStatus();
-  }
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginObject().Key("redriven").Int(count);
-  if (!event_id.empty()) json.Key("event_id").String(event_id);
-  json.EndObject();
-  out << text << "\n";
-  return absl::OkStatus();
+  const std::string which = event_id.empty() ? "" : ": " + event_id;
+  return PrintLine(args, out, absl::StrCat("redriven ", count, which),
+                   [&](base::JsonWriter* json) {
+                     json->BeginObject().Key("redriven").Int(count);
+                     if (!event_id.empty()) {
+                       json->Key("event_id").String(event_id);
+                     }
+                     json->EndObject();
+                   });
 }
 
 absl::Status Redrive(const Args& args, std::ostream& out) {
   if (args.positional().empty() != args.IsOn("all")) {
     return absl::InvalidArgumentError("either an ID or --all");
   }
-  const auto stub = Stub(args);
+  const auto client = Connect(args);
   if (!args.IsOn("all")) {
     v1::RedriveDeadLetterRequest request;
     request.set_id(args.positional()[0]);
-    v1::RedriveDeadLetterResponse response;
-    RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-      return stub->RedriveDeadLetter(context, request, &response);
-    }));
+    ASSIGN_OR_RETURN(const auto response,
+                     client.Call(&Stub::RedriveDeadLetter, request));
     return PrintRedriven(args, out, 1, response.event_id());
   }
   // As many as there are now: one that fails again comes back, and is not
@@ -192,9 +187,7 @@ absl::Status Redrive(const Args& args, std::ostream& out) {
     v1::RedriveDeadLettersRequest request;
     request.set_limit(static_cast<int32_t>(
         std::min<int64_t>(kPage, done == 0 ? kPage : all - done)));
-    RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-      return stub->RedriveDeadLetters(context, request, &response);
-    }));
+    ASSIGN_OR_RETURN(response, client.Call(&Stub::RedriveDeadLetters, request));
     if (done == 0) all = response.redriven() + response.remaining();
     done += response.redriven();
   } while (response.redriven() > 0 && done < all);
@@ -204,20 +197,11 @@ absl::Status Redrive(const Args& args, std::ostream& out) {
 absl::Status Drop(const Args& args, std::ostream& out) {
   v1::DropDeadLetterRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::DropDeadLetterResponse response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->DropDeadLetter(context, request, &response);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    json.BeginObject().Key("dropped").String(request.id()).EndObject();
-    out << text << "\n";
-  } else {
-    out << "dropped " << request.id() << "\n";
-  }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(Connect(args).Call(&Stub::DropDeadLetter, request).status());
+  return PrintLine(
+      args, out, "dropped " + request.id(), [&](base::JsonWriter* json) {
+        json->BeginObject().Key("dropped").String(request.id()).EndObject();
+      });
 }
 
 absl::Status Replay(const Args& args, std::ostream& out) {
@@ -233,69 +217,32 @@ absl::Status Replay(const Args& args, std::ostream& out) {
   }
   request.set_from_ms(from);
   request.set_to_ms(to);
-  const auto stub = Stub(args);
   int64_t replayed = 0;
-  do {
-    v1::ReplayEventsResponse response;
-    RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-      return stub->ReplayEvents(context, request, &response);
-    }));
-    replayed += response.replayed();
-    request.set_page_token(response.next_page_token());
-  } while (!request.page_token().empty());
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    json.BeginObject().Key("replayed").Int(replayed).EndObject();
-    out << text << "\n";
-  } else {
-    out << "replayed " << replayed << "\n";
-  }
-  return absl::OkStatus();
+  RETURN_IF_ERROR(Connect(args).ForEachPage(
+      &Stub::ReplayEvents, request,
+      [&](const auto& page) { replayed += page.replayed(); }));
+  return PrintLine(
+      args, out, absl::StrCat("replayed ", replayed),
+      [&](base::JsonWriter* json) {
+        json->BeginObject().Key("replayed").Int(replayed).EndObject();
+      });
 }
 
 absl::Status Pending(const Args& args, std::ostream& out) {
-  const auto stub = Stub(args);
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginArray();
   v1::ListPendingEventsRequest request;
   request.set_page_size(kPage);
-  do {
-    v1::ListPendingEventsResponse page;
-    RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-      return stub->ListPendingEvents(context, request, &page);
-    }));
-    for (const v1::PendingEvent& event : page.events()) {
-      if (args.IsOn("json")) {
-        json.BeginObject()
-            .Key("id")
-            .String(event.id())
-            .Key("consumer")
-            .String(event.consumer())
-            .Key("idle_ms")
-            .Int(event.idle_ms())
-            .Key("deliveries")
-            .Int(event.deliveries())
-            .EndObject();
-      } else {
-        out << event.id() << "  " << event.consumer() << "  idle "
-            << absl::FormatDuration(absl::Milliseconds(event.idle_ms())) << "  "
-            << event.deliveries() << " deliveries\n";
-      }
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  json.EndArray();
-  if (args.IsOn("json")) out << text << "\n";
-  return absl::OkStatus();
+  ListPrinter list(args, out, kPending);
+  RETURN_IF_ERROR(Connect(args).ForEachPage(
+      &Stub::ListPendingEvents, request,
+      [&](const auto& page) { list.Add(page.events()); }));
+  return list.End();
 }
 
 }  // namespace
 
 std::vector<Command> EventCommands() {
-  const Flag address = WebhookAddressFlag();
-  const Flag json{"json", "", "Prints JSON.", "", false};
+  const Flag address = AddressFlag(kWebhookProcess);
+  const Flag json = JsonFlag();
   return {
       {"deadletters list",
        "lists the provider events that were given up",

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
+#include "deploy/kycctl/output.h"
 #include "deploy/kycctl/rpc.h"
 #include "kyc/v1/admin_service.grpc.pb.h"
 #include "services/base/json.h"
@@ -17,22 +17,15 @@
 namespace kyc::kycctl {
 namespace {
 
-std::unique_ptr<v1::AdminService::Stub> AdminStub(const Args& args) {
-  return v1::AdminService::NewStub(OpenKycChannel(args));
+using Stub = v1::AdminService::Stub;
+
+Client<v1::AdminService> Connect(const Args& args) {
+  return {kKycProcess, args};
 }
 
-void WriteTime(std::string_view name, int64_t ms, base::JsonWriter* json) {
-  json->Key(name);
-  if (ms == 0) {
-    json->Null();
-  } else {
-    json->Int(ms);
-  }
-}
-
-// The members of a key's object; its text, where it is known, after the id.
-void WriteKey(const v1::ApiKey& key, std::string_view text,
-              base::JsonWriter* json) {
+// A key; with its text, where it is known, after the id.
+void WriteWithText(const v1::ApiKey& key, std::string_view text,
+                   base::JsonWriter* json) {
   json->BeginObject().Key("id").String(key.id());
   if (!text.empty()) json->Key("key").String(text);
   json->Key("name")
@@ -44,23 +37,44 @@ void WriteKey(const v1::ApiKey& key, std::string_view text,
       .Key("scopes")
       .BeginArray();
   for (const std::string& scope : key.scopes()) json->String(scope);
-  json->EndArray().Key("audience");
-  if (key.audience().empty()) {
-    json->Null();
-  } else {
-    json->String(key.audience());
-  }
-  WriteTime("created_at", key.created_at_ms(), json);
-  WriteTime("revoked_at", key.revoked_at_ms(), json);
-  WriteTime("last_used_at", key.last_used_at_ms(), json);
+  json->EndArray();
+  WriteOrNull("audience", key.audience(), json);
+  WriteOrNull("created_at", key.created_at_ms(), json);
+  WriteOrNull("revoked_at", key.revoked_at_ms(), json);
+  WriteOrNull("last_used_at", key.last_used_at_ms(), json);
   json->EndObject();
 }
 
-std::string ShowTime(int64_t ms) {
-  if (ms == 0) return "-";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(ms),
-                          absl::UTCTimeZone());
+void WriteKey(const v1::ApiKey& key, base::JsonWriter* json) {
+  WriteWithText(key, {}, json);
 }
+
+void ShowKey(const v1::ApiKey& key, std::ostream& out) {
+  PrintRow({key.id(), key.revoked_at_ms() == 0 ? "active " : "revoked",
+            key.tenant().org_id() + ":" + key.tenant().env_id(),
+            absl::StrJoin(key.scopes(), ","),
+            "created " + ShowTime(key.created_at_ms()),
+            "used " + ShowTime(key.last_used_at_ms()), key.name()},
+           out);
+}
+
+constexpr Format<v1::ApiKey> kKey{WriteKey, ShowKey};
+
+void WriteMade(const v1::CreateApiKeyResponse& made, base::JsonWriter* json) {
+  WriteWithText(made.api_key(), made.key(), json);
+}
+
+void ShowMade(const v1::CreateApiKeyResponse& made, std::ostream& out) {
+  PrintFacts(8,
+             {{"id", made.api_key().id()},
+              {"key", made.key()},
+              {"scopes", absl::StrJoin(made.api_key().scopes(), ",")}},
+             out);
+  out << "Keep the key now: it is not shown again.\n";
+}
+
+// A key with its text, which is shown once.
+constexpr Format<v1::CreateApiKeyResponse> kMade{WriteMade, ShowMade};
 
 absl::Status Create(const Args& args, std::ostream& out) {
   v1::CreateApiKeyRequest request;
@@ -73,23 +87,8 @@ absl::Status Create(const Args& args, std::ostream& out) {
     request.add_scopes(std::string(name.data(), name.size()));
   }
   request.set_audience(args.Get("audience"));
-  const auto stub = AdminStub(args);
-  v1::CreateApiKeyResponse response;
-  RETURN_IF_ERROR(CallKyc(args, [&](grpc::ClientContext* context) {
-    return stub->CreateApiKey(context, request, &response);
-  }));
-  const v1::ApiKey& key = response.api_key();
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    WriteKey(key, response.key(), &json);
-    out << text << "\n";
-  } else {
-    out << "id      " << key.id() << "\nkey     " << response.key()
-        << "\nscopes  " << absl::StrJoin(key.scopes(), ",")
-        << "\nKeep the key now: it is not shown again.\n";
-  }
-  return absl::OkStatus();
+  return Print(args, out, kMade,
+               Connect(args).Call(&Stub::CreateApiKey, request));
 }
 
 absl::Status List(const Args& args, std::ostream& out) {
@@ -101,39 +100,18 @@ absl::Status List(const Args& args, std::ostream& out) {
     request.mutable_tenant()->set_org_id(args.Get("org"));
     request.mutable_tenant()->set_env_id(args.Get("env"));
   }
-  const auto stub = AdminStub(args);
-  v1::ListApiKeysResponse response;
-  RETURN_IF_ERROR(CallKyc(args, [&](grpc::ClientContext* context) {
-    return stub->ListApiKeys(context, request, &response);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    json.BeginArray();
-    for (const v1::ApiKey& key : response.api_keys()) WriteKey(key, {}, &json);
-    json.EndArray();
-    out << text << "\n";
-    return absl::OkStatus();
-  }
-  for (const v1::ApiKey& key : response.api_keys()) {
-    out << key.id() << "  "
-        << (key.revoked_at_ms() == 0 ? "active " : "revoked") << "  "
-        << key.tenant().org_id() << ":" << key.tenant().env_id() << "  "
-        << absl::StrJoin(key.scopes(), ",") << "  created "
-        << ShowTime(key.created_at_ms()) << "  used "
-        << ShowTime(key.last_used_at_ms()) << "  " << key.name() << "\n";
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto response,
+                   Connect(args).Call(&Stub::ListApiKeys, request));
+  ListPrinter list(args, out, kKey);
+  list.Add(response.api_keys());
+  return list.End();
 }
 
 absl::Status Revoke(const Args& args, std::ostream& out) {
   v1::RevokeApiKeyRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = AdminStub(args);
-  v1::ApiKey key;
-  RETURN_IF_ERROR(CallKyc(args, [&](grpc::ClientContext* context) {
-    return stub->RevokeApiKey(context, request, &key);
-  }));
+  ASSIGN_OR_RETURN(const v1::ApiKey key,
+                   Connect(args).Call(&Stub::RevokeApiKey, request));
   out << "revoked " << key.id() << "\n";
   return absl::OkStatus();
 }
@@ -141,8 +119,8 @@ absl::Status Revoke(const Args& args, std::ostream& out) {
 }  // namespace
 
 std::vector<Command> KeyCommands() {
-  const Flag address = KycAddressFlag();
-  const Flag json{"json", "", "Prints JSON.", "", false};
+  const Flag address = AddressFlag(kKycProcess);
+  const Flag json = JsonFlag();
   return {
       {"keys create",
        "creates an API key and prints it, once",

@@ -13,11 +13,22 @@ namespace kyc::kycctl {
 namespace {
 
 constexpr std::chrono::seconds kTimeout(10);
-constexpr char kAddress[] = "kyc_address";
-constexpr char kWebhookAddress[] = "webhook_address";
 
-absl::Status Call(
-    const std::string& service, const std::string& address,
+}  // namespace
+
+Flag AddressFlag(const Process& process) {
+  return {process.flag, "ADDRESS",
+          std::string(process.name) + ": host:port or unix:/path.",
+          process.default_address, false};
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(const Process& process,
+                                           const Args& args) {
+  return async::OpenChannel(args.Get(process.flag));
+}
+
+absl::Status CallProcess(
+    const Process& process, const Args& args,
     const std::function<grpc::Status(grpc::ClientContext*)>& call) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kTimeout);
@@ -26,7 +37,8 @@ absl::Status Call(
   const v1::ErrorReason reason = base::ReasonOf(status);
   if (reason == v1::ERROR_REASON_UNSPECIFIED) {
     return absl::UnavailableError(
-        service + " at " + address + " does not answer: " +
+        std::string(process.name) + " at " + args.Get(process.flag) +
+        " does not answer: " +
         std::string(absl::StatusCodeToString(status.code())));
   }
   std::string text(status.message());
@@ -35,38 +47,6 @@ absl::Status Call(
   }
   text += " (" + std::string(base::LookUpError(reason).code) + ")";
   return absl::FailedPreconditionError(text);
-}
-
-}  // namespace
-
-Flag KycAddressFlag() {
-  return {kAddress, "ADDRESS", "KycService: host:port or unix:/path.",
-          "127.0.0.1:50051", false};
-}
-
-std::shared_ptr<grpc::Channel> OpenKycChannel(const Args& args) {
-  return async::OpenChannel(args.Get(kAddress));
-}
-
-absl::Status CallKyc(
-    const Args& args,
-    const std::function<grpc::Status(grpc::ClientContext*)>& call) {
-  return Call("KycService", args.Get(kAddress), call);
-}
-
-Flag WebhookAddressFlag() {
-  return {kWebhookAddress, "ADDRESS",
-          "WebhookService: host:port or unix:/path.", "127.0.0.1:50052", false};
-}
-
-std::shared_ptr<grpc::Channel> OpenWebhookChannel(const Args& args) {
-  return async::OpenChannel(args.Get(kWebhookAddress));
-}
-
-absl::Status CallWebhook(
-    const Args& args,
-    const std::function<grpc::Status(grpc::ClientContext*)>& call) {
-  return Call("WebhookService", args.Get(kWebhookAddress), call);
 }
 
 }  // namespace kyc::kycctl

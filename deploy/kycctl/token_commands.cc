@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "deploy/kycctl/jwt.h"
 #include "deploy/kycctl/key_file.h"
+#include "deploy/kycctl/output.h"
 #include "services/base/json.h"
 #include "services/base/status_macros.h"
 
@@ -50,19 +51,13 @@ absl::Status MintOne(const Args& args, const SigningKey& key, int64_t ttl,
   claims.ttl_seconds = ttl;
   ASSIGN_OR_RETURN(const std::string token,
                    key.Sign(KidOf(args, key), RenderClaims(claims)));
-  if (!args.IsOn("json")) {
-    out << token << "\n";
-    return absl::OkStatus();
-  }
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginObject();
-  json.Key("token").String(token);
-  json.Key("sub").String(claims.subject);
-  json.Key("expires_at").Int(claims.issued_at + ttl);
-  json.EndObject();
-  out << text << "\n";
-  return absl::OkStatus();
+  return PrintLine(args, out, token, [&](base::JsonWriter* json) {
+    json->BeginObject();
+    json->Key("token").String(token);
+    json->Key("sub").String(claims.subject);
+    json->Key("expires_at").Int(claims.issued_at + ttl);
+    json->EndObject();
+  });
 }
 
 absl::Status Mint(const Args& args, std::ostream& out) {

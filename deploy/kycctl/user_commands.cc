@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/time/time.h"
+#include "deploy/kycctl/output.h"
 #include "deploy/kycctl/rpc.h"
 #include "kyc/v1/operator_service.grpc.pb.h"
 #include "services/base/json.h"
@@ -17,26 +17,10 @@
 namespace kyc::kycctl {
 namespace {
 
-std::unique_ptr<v1::OperatorService::Stub> OperatorStub(const Args& args) {
-  return v1::OperatorService::NewStub(OpenKycChannel(args));
-}
+using Stub = v1::OperatorService::Stub;
 
-// Makes one call of the service and gives its answer.
-template <typename Response, typename Request, typename Method>
-absl::StatusOr<Response> Call(const Args& args, Method method,
-                              const Request& request) {
-  const auto stub = OperatorStub(args);
-  Response response;
-  RETURN_IF_ERROR(CallKyc(args, [&](grpc::ClientContext* context) {
-    return (stub.get()->*method)(context, request, &response);
-  }));
-  return response;
-}
-
-std::string ShowTime(int64_t ms) {
-  if (ms == 0) return "-";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMillis(ms),
-                          absl::UTCTimeZone());
+Client<v1::OperatorService> Connect(const Args& args) {
+  return {kKycProcess, args};
 }
 
 std::string StateName(v1::VerificationState state) {
@@ -65,20 +49,16 @@ class Facts {
   }
   void Text(std::string_view name, const std::string& value) {
     if (!as_json_) {
-      Line(name, value.empty() ? "-" : Printable(value));
-    } else if (value.empty()) {
-      json_.Key(name).Null();
+      Line(name, OrDash(Printable(value)));
     } else {
-      json_.Key(name).String(value);
+      WriteOrNull(name, value, &json_);
     }
   }
   void Time(std::string_view name, int64_t ms) {
     if (!as_json_) {
-      Line(name, ShowTime(ms));
-    } else if (ms == 0) {
-      json_.Key(name).Null();
+      Line(name, ShowExactTime(ms));
     } else {
-      json_.Key(name).Int(ms);
+      WriteOrNull(name, ms, &json_);
     }
   }
   void Number(std::string_view name, int64_t value) {
@@ -103,8 +83,7 @@ class Facts {
 
  private:
   void Line(std::string_view name, const std::string& value) {
-    constexpr size_t kWidth = 20;
-    out_ << name << std::string(kWidth - name.size(), ' ') << value << "\n";
+    PrintFacts(20, {{name, value}}, out_);
   }
 
   const bool as_json_;
@@ -116,10 +95,8 @@ class Facts {
 absl::Status Show(const Args& args, std::ostream& out) {
   v1::GetUserRecordRequest request;
   request.set_user_id(args.positional()[0]);
-  ASSIGN_OR_RETURN(
-      const v1::UserRecord record,
-      Call<v1::UserRecord>(args, &v1::OperatorService::Stub::GetUserRecord,
-                           request));
+  ASSIGN_OR_RETURN(const v1::UserRecord record,
+                   Connect(args).Call(&Stub::GetUserRecord, request));
   if (record.version() == 0) {
     return absl::NotFoundError("nothing is stored of this user");
   }
@@ -148,49 +125,51 @@ absl::Status Show(const Args& args, std::ostream& out) {
   return absl::OkStatus();
 }
 
-void PrintEntry(const v1::AuditEntry& entry, std::ostream& out) {
+void WriteEntry(const v1::AuditEntry& entry, base::JsonWriter* json) {
+  json->BeginObject().Key("id").String(entry.id());
+  for (const auto& field : entry.fields()) {
+    json->Key(field.name()).String(field.value());
+  }
+  json->EndObject();
+}
+
+void ShowEntry(const v1::AuditEntry& entry, std::ostream& out) {
   std::string time;
   std::string rest;
   for (const auto& field : entry.fields()) {
     if (field.value().empty() || field.name() == "hash") continue;
     if (field.name() == "time_ms") {
-      time = ShowTime(std::strtoll(field.value().c_str(), nullptr, 10));
+      time = ShowExactTime(std::strtoll(field.value().c_str(), nullptr, 10));
       continue;
     }
     rest += " " + Printable(field.name()) + "=" + Printable(field.value());
   }
-  out << entry.id() << "  " << time << rest << "\n";
+  PrintRow({entry.id(), time + rest}, out);
 }
+
+constexpr Format<v1::AuditEntry> kEntry{WriteEntry, ShowEntry};
 
 absl::Status Audit(const Args& args, std::ostream& out) {
   v1::ListAuditEntriesRequest request;
   request.set_user_id(args.positional()[0]);
   request.set_page_size(1000);
-  const bool as_json = args.IsOn("json");
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginArray();
-  do {
-    ASSIGN_OR_RETURN(
-        const v1::ListAuditEntriesResponse page,
-        Call<v1::ListAuditEntriesResponse>(
-            args, &v1::OperatorService::Stub::ListAuditEntries, request));
-    for (const v1::AuditEntry& entry : page.entries()) {
-      if (!as_json) {
-        PrintEntry(entry, out);
-        continue;
-      }
-      json.BeginObject().Key("id").String(entry.id());
-      for (const auto& field : entry.fields()) {
-        json.Key(field.name()).String(field.value());
-      }
-      json.EndObject();
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  json.EndArray();
-  if (as_json) out << text << "\n";
-  return absl::OkStatus();
+  ListPrinter list(args, out, kEntry);
+  RETURN_IF_ERROR(Connect(args).ForEachPage(
+      &Stub::ListAuditEntries, request,
+      [&](const auto& page) { list.Add(page.entries()); }));
+  return list.End();
+}
+
+// Says in one line what was done to a user, and in JSON since when it is so.
+absl::Status PrintChange(const Args& args, std::ostream& out,
+                         const std::string& line, std::string_view member,
+                         int64_t since_ms) {
+  return PrintLine(args, out, line, [&](base::JsonWriter* json) {
+    json->BeginObject();
+    WriteOrNull("user_id", args.positional()[0], json);
+    WriteOrNull(member, since_ms, json);
+    json->EndObject();
+  });
 }
 
 absl::Status Erase(const Args& args, std::ostream& out) {
@@ -198,44 +177,61 @@ absl::Status Erase(const Args& args, std::ostream& out) {
   request.set_user_id(args.positional()[0]);
   request.set_operator_name(args.Get("operator"));
   request.set_reference(args.Get("reference"));
-  ASSIGN_OR_RETURN(const v1::EraseUserResponse response,
-                   Call<v1::EraseUserResponse>(
-                       args, &v1::OperatorService::Stub::EraseUser, request));
-  if (args.IsOn("json")) {
-    Facts facts(args, out);
-    facts.Text("user_id", request.user_id());
-    facts.Time("erased_at", response.erased_at_ms());
-    facts.End();
-  } else if (response.erased_at_ms() == 0) {
-    out << "nothing is stored of this user\n";
-  } else {
-    out << "erased " << Printable(request.user_id()) << " at "
-        << ShowTime(response.erased_at_ms()) << "\n";
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto response,
+                   Connect(args).Call(&Stub::EraseUser, request));
+  const int64_t at = response.erased_at_ms();
+  return PrintChange(args, out,
+                     at == 0 ? "nothing is stored of this user"
+                             : "erased " + Printable(request.user_id()) +
+                                   " at " + ShowExactTime(at),
+                     "erased_at", at);
 }
 
-template <typename Request, typename Method>
-absl::Status ChangeHold(const Args& args, Method method, std::ostream& out) {
-  Request request;
-  request.set_user_id(args.positional()[0]);
-  request.set_operator_name(args.Get("operator"));
-  request.set_reference(args.Get("reference"));
-  ASSIGN_OR_RETURN(const v1::LegalHold hold,
-                   Call<v1::LegalHold>(args, method, request));
-  if (args.IsOn("json")) {
-    Facts facts(args, out);
-    facts.Text("user_id", request.user_id());
-    facts.Time("legal_hold_since", hold.since_ms());
-    facts.End();
-  } else if (hold.since_ms() == 0) {
-    out << "no legal hold on " << Printable(request.user_id()) << "\n";
-  } else {
-    out << "legal hold on " << Printable(request.user_id()) << " since "
-        << ShowTime(hold.since_ms()) << "\n";
-  }
-  return absl::OkStatus();
+// A command that sets or lifts a legal hold with `method`.
+template <typename Request>
+auto ChangeHold(grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                             const Request&, v1::LegalHold*)) {
+  return [method](const Args& args, std::ostream& out) -> absl::Status {
+    Request request;
+    request.set_user_id(args.positional()[0]);
+    request.set_operator_name(args.Get("operator"));
+    request.set_reference(args.Get("reference"));
+    ASSIGN_OR_RETURN(const v1::LegalHold hold,
+                     Connect(args).Call(method, request));
+    const std::string on = "legal hold on " + Printable(request.user_id());
+    const int64_t since = hold.since_ms();
+    return PrintChange(
+        args, out,
+        since == 0 ? "no " + on : on + " since " + ShowExactTime(since),
+        "legal_hold_since", since);
+  };
 }
+
+void WriteFinding(const v1::AuditFinding& finding, base::JsonWriter* json) {
+  json->BeginObject()
+      .Key("user_id")
+      .String(finding.user_id())
+      .Key("entries")
+      .Int(finding.entries())
+      .Key("head")
+      .String(finding.head())
+      .Key("ok")
+      .Bool(finding.problem().empty())
+      .Key("problem")
+      .String(finding.problem())
+      .Key("entry_id")
+      .String(finding.entry_id())
+      .EndObject();
+}
+
+void ShowFinding(const v1::AuditFinding& finding, std::ostream& out) {
+  if (finding.problem().empty()) return;  // Verify counts those.
+  PrintRow({"BROKEN", Printable(finding.user_id()),
+            "entry " + OrDash(finding.entry_id()), finding.problem()},
+           out);
+}
+
+constexpr Format<v1::AuditFinding> kFinding{WriteFinding, ShowFinding};
 
 // The result of a whole check; a failure where something is wrong.
 absl::Status Verify(const Args& args, std::ostream& out) {
@@ -246,49 +242,21 @@ absl::Status Verify(const Args& args, std::ostream& out) {
   v1::VerifyAuditRequest request;
   if (!all) request.set_user_id(args.positional()[0]);
   request.set_page_size(100);
-  const bool as_json = args.IsOn("json");
-  std::string text;
-  base::JsonWriter json(&text);
-  json.BeginArray();
+  ListPrinter list(args, out, kFinding);
   int64_t users = 0;
   int64_t entries = 0;
   int64_t problems = 0;
-  do {
-    ASSIGN_OR_RETURN(
-        const v1::VerifyAuditResponse page,
-        Call<v1::VerifyAuditResponse>(
-            args, &v1::OperatorService::Stub::VerifyAudit, request));
-    for (const v1::AuditFinding& finding : page.findings()) {
-      ++users;
-      entries += finding.entries();
-      if (!finding.problem().empty()) ++problems;
-      if (as_json) {
-        json.BeginObject()
-            .Key("user_id")
-            .String(finding.user_id())
-            .Key("entries")
-            .Int(finding.entries())
-            .Key("head")
-            .String(finding.head())
-            .Key("ok")
-            .Bool(finding.problem().empty())
-            .Key("problem")
-            .String(finding.problem())
-            .Key("entry_id")
-            .String(finding.entry_id())
-            .EndObject();
-      } else if (!finding.problem().empty()) {
-        out << "BROKEN  " << Printable(finding.user_id()) << "  entry "
-            << (finding.entry_id().empty() ? "-" : finding.entry_id()) << "  "
-            << finding.problem() << "\n";
-      }
-    }
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  json.EndArray();
-  if (as_json) {
-    out << text << "\n";
-  } else {
+  RETURN_IF_ERROR(Connect(args).ForEachPage(
+      &Stub::VerifyAudit, request, [&](const auto& page) {
+        for (const v1::AuditFinding& finding : page.findings()) {
+          ++users;
+          entries += finding.entries();
+          if (!finding.problem().empty()) ++problems;
+        }
+        list.Add(page.findings());
+      }));
+  RETURN_IF_ERROR(list.End());
+  if (!args.IsOn("json")) {
     out << "checked " << entries << " entries of " << users << " users\n";
   }
   if (problems == 0) return absl::OkStatus();
@@ -304,15 +272,14 @@ std::string LoginName() {
 }  // namespace
 
 std::vector<Command> UserCommands() {
-  const Flag address = KycAddressFlag();
-  const Flag json{"json", "", "Prints JSON.", "", false};
+  const Flag address = AddressFlag(kKycProcess);
+  const Flag json = JsonFlag();
   const Flag by{"operator", "NAME", "Who does it, for the audit trail.",
                 LoginName(), false};
   const Flag reference{"reference", "TEXT",
                        "Why, for the audit trail: a case's number. No personal "
                        "data.",
                        "", false};
-  using Stub = v1::OperatorService::Stub;
   return {
       {"user show",
        "shows what is stored of a user, without the name",
@@ -337,19 +304,13 @@ std::vector<Command> UserCommands() {
        {"kycctl user hold usr_1 --reference=court-42"},
        {by, reference, json, address},
        {"USER"},
-       [](const Args& args, std::ostream& out) {
-         return ChangeHold<v1::SetLegalHoldRequest>(args, &Stub::SetLegalHold,
-                                                    out);
-       }},
+       ChangeHold(&Stub::SetLegalHold)},
       {"user release",
        "lifts a legal hold",
        {"kycctl user release usr_1 --reference=court-42"},
        {by, reference, json, address},
        {"USER"},
-       [](const Args& args, std::ostream& out) {
-         return ChangeHold<v1::ReleaseLegalHoldRequest>(
-             args, &Stub::ReleaseLegalHold, out);
-       }},
+       ChangeHold(&Stub::ReleaseLegalHold)},
       {"audit verify",
        "checks the audit trail of a user, or of all; exit code 1 if one is "
        "broken",

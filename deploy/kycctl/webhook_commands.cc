@@ -7,9 +7,10 @@
 #include <string_view>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
+#include "deploy/kycctl/output.h"
 #include "deploy/kycctl/rpc.h"
 #include "kyc/v1/subscription_service.grpc.pb.h"
 #include "services/base/json.h"
@@ -18,8 +19,10 @@
 namespace kyc::kycctl {
 namespace {
 
-std::unique_ptr<v1::SubscriptionService::Stub> Stub(const Args& args) {
-  return v1::SubscriptionService::NewStub(OpenWebhookChannel(args));
+using Stub = v1::SubscriptionService::Stub;
+
+Client<v1::SubscriptionService> Connect(const Args& args) {
+  return {kWebhookProcess, args};
 }
 
 // --org and --env, together or not at all.
@@ -35,45 +38,61 @@ absl::Status SetTenant(const Args& args, Request* request) {
   return absl::OkStatus();
 }
 
-void WriteText(std::string_view name, std::string_view text,
-               base::JsonWriter* json) {
-  json->Key(name);
-  if (text.empty()) {
-    json->Null();
-  } else {
-    json->String(text);
-  }
-}
-
-void WriteNumber(std::string_view name, int64_t number,
-                 base::JsonWriter* json) {
-  json->Key(name);
-  if (number == 0) {
-    json->Null();
-  } else {
-    json->Int(number);
-  }
-}
-
-void WriteSubscription(const v1::Subscription& subscription,
-                       std::string_view secret, base::JsonWriter* json) {
+// A subscription; with its secret, where that is known, after the id.
+void WriteWithSecret(const v1::Subscription& subscription,
+                     std::string_view secret, base::JsonWriter* json) {
   json->BeginObject().Key("id").String(subscription.id());
   if (!secret.empty()) json->Key("secret").String(secret);
-  WriteText("org_id", subscription.tenant().org_id(), json);
-  WriteText("env_id", subscription.tenant().env_id(), json);
+  WriteOrNull("org_id", subscription.tenant().org_id(), json);
+  WriteOrNull("env_id", subscription.tenant().env_id(), json);
   json->Key("url").String(subscription.url()).Key("event_types").BeginArray();
   for (const std::string& type : subscription.event_types()) json->String(type);
   json->EndArray();
-  WriteText("description", subscription.description(), json);
+  WriteOrNull("description", subscription.description(), json);
   json->Key("enabled")
       .Bool(subscription.enabled())
       .Key("gone")
       .Bool(subscription.gone());
-  WriteNumber("created_at", subscription.created_at_ms(), json);
-  WriteNumber("updated_at", subscription.updated_at_ms(), json);
-  WriteNumber("old_secret_until", subscription.old_secret_until_ms(), json);
+  WriteOrNull("created_at", subscription.created_at_ms(), json);
+  WriteOrNull("updated_at", subscription.updated_at_ms(), json);
+  WriteOrNull("old_secret_until", subscription.old_secret_until_ms(), json);
   json->EndObject();
 }
+
+std::string_view Condition(const v1::Subscription& subscription) {
+  if (subscription.enabled()) return "enabled ";
+  return subscription.gone() ? "gone    " : "disabled";
+}
+
+void WriteSubscription(const v1::Subscription& subscription,
+                       base::JsonWriter* json) {
+  WriteWithSecret(subscription, {}, json);
+}
+
+void ShowSubscription(const v1::Subscription& subscription, std::ostream& out) {
+  const v1::Tenant& tenant = subscription.tenant();
+  PrintRow(
+      {subscription.id(), Condition(subscription),
+       tenant.org_id().empty() ? "-" : tenant.org_id() + ":" + tenant.env_id(),
+       absl::StrJoin(subscription.event_types(), ","), subscription.url()},
+      out);
+}
+
+constexpr Format<v1::Subscription> kSubscription{WriteSubscription,
+                                                 ShowSubscription};
+
+void WriteMade(const v1::SubscriptionWithSecret& made, base::JsonWriter* json) {
+  WriteWithSecret(made.subscription(), made.secret(), json);
+}
+
+void ShowMade(const v1::SubscriptionWithSecret& made, std::ostream& out) {
+  PrintFacts(8, {{"id", made.subscription().id()}, {"secret", made.secret()}},
+             out);
+  out << "Keep the secret now: it is not shown again.\n";
+}
+
+// A subscription with the secret that is shown once.
+constexpr Format<v1::SubscriptionWithSecret> kMade{WriteMade, ShowMade};
 
 std::string_view StateName(v1::DeliveryState state) {
   switch (state) {
@@ -98,73 +117,26 @@ void WriteDelivery(const v1::Delivery& delivery, base::JsonWriter* json) {
       .String(StateName(delivery.state()))
       .Key("attempts")
       .Int(delivery.attempts());
-  WriteNumber("last_status", delivery.last_status(), json);
-  WriteText("last_error", delivery.last_error(), json);
-  WriteNumber("created_at", delivery.created_at_ms(), json);
-  WriteNumber("last_attempt_at", delivery.last_attempt_at_ms(), json);
-  WriteNumber("next_attempt_at", delivery.next_attempt_at_ms(), json);
+  WriteOrNull("last_status", delivery.last_status(), json);
+  WriteOrNull("last_error", delivery.last_error(), json);
+  WriteOrNull("created_at", delivery.created_at_ms(), json);
+  WriteOrNull("last_attempt_at", delivery.last_attempt_at_ms(), json);
+  WriteOrNull("next_attempt_at", delivery.next_attempt_at_ms(), json);
   json->EndObject();
 }
 
-std::string ShowTime(int64_t ms) {
-  if (ms == 0) return "-";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(ms),
-                          absl::UTCTimeZone());
-}
-
-std::string_view Condition(const v1::Subscription& subscription) {
-  if (subscription.enabled()) return "enabled ";
-  return subscription.gone() ? "gone    " : "disabled";
-}
-
-void ShowSubscription(const v1::Subscription& subscription,
-                      std::ostream& out) {
-  out << subscription.id() << "  " << Condition(subscription) << "  "
-      << (subscription.tenant().org_id().empty()
-              ? std::string("-")
-              : subscription.tenant().org_id() + ":" +
-                    subscription.tenant().env_id())
-      << "  " << absl::StrJoin(subscription.event_types(), ",") << "  "
-      << subscription.url() << "\n";
-}
-
 void ShowDelivery(const v1::Delivery& delivery, std::ostream& out) {
-  out << delivery.id() << "  " << StateName(delivery.state()) << "  "
-      << delivery.event_type() << "  attempts " << delivery.attempts()
-      << "  last ";
-  if (delivery.last_status() != 0) {
-    out << delivery.last_status();
-  } else {
-    out << (delivery.last_error().empty() ? "-" : delivery.last_error());
-  }
-  out << "  created " << ShowTime(delivery.created_at_ms()) << "  next "
-      << ShowTime(delivery.next_attempt_at_ms()) << "\n";
+  const std::string last = delivery.last_status() != 0
+                               ? absl::StrCat(delivery.last_status())
+                               : OrDash(delivery.last_error());
+  PrintRow({delivery.id(), StateName(delivery.state()), delivery.event_type(),
+            absl::StrCat("attempts ", delivery.attempts()), "last " + last,
+            "created " + ShowTime(delivery.created_at_ms()),
+            "next " + ShowTime(delivery.next_attempt_at_ms())},
+           out);
 }
 
-// A subscription with the secret that is shown once.
-void Print(const Args& args, const v1::SubscriptionWithSecret& made,
-           std::ostream& out) {
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    WriteSubscription(made.subscription(), made.secret(), &json);
-    out << text << "\n";
-    return;
-  }
-  out << "id      " << made.subscription().id() << "\nsecret  "
-      << made.secret() << "\nKeep the secret now: it is not shown again.\n";
-}
-
-void Print(const Args& args, const v1::Delivery& delivery, std::ostream& out) {
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    WriteDelivery(delivery, &json);
-    out << text << "\n";
-    return;
-  }
-  ShowDelivery(delivery, out);
-}
+constexpr Format<v1::Delivery> kDelivery{WriteDelivery, ShowDelivery};
 
 absl::Status Create(const Args& args, std::ostream& out) {
   v1::CreateSubscriptionRequest request;
@@ -176,67 +148,32 @@ absl::Status Create(const Args& args, std::ostream& out) {
     const auto name = absl::StripAsciiWhitespace(type);
     request.add_event_types(std::string(name.data(), name.size()));
   }
-  const auto stub = Stub(args);
-  v1::SubscriptionWithSecret response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->CreateSubscription(context, request, &response);
-  }));
-  Print(args, response, out);
-  return absl::OkStatus();
+  return Print(args, out, kMade,
+               Connect(args).Call(&Stub::CreateSubscription, request));
 }
 
 absl::Status List(const Args& args, std::ostream& out) {
   v1::ListSubscriptionsRequest request;
   RETURN_IF_ERROR(SetTenant(args, &request));
-  const auto stub = Stub(args);
-  v1::ListSubscriptionsResponse response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->ListSubscriptions(context, request, &response);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    json.BeginArray();
-    for (const v1::Subscription& each : response.subscriptions()) {
-      WriteSubscription(each, {}, &json);
-    }
-    json.EndArray();
-    out << text << "\n";
-    return absl::OkStatus();
-  }
-  for (const v1::Subscription& each : response.subscriptions()) {
-    ShowSubscription(each, out);
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto response,
+                   Connect(args).Call(&Stub::ListSubscriptions, request));
+  ListPrinter list(args, out, kSubscription);
+  list.Add(response.subscriptions());
+  return list.End();
 }
 
 absl::Status Show(const Args& args, std::ostream& out) {
   v1::GetSubscriptionRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::Subscription subscription;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->GetSubscription(context, request, &subscription);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    WriteSubscription(subscription, {}, &json);
-    out << text << "\n";
-  } else {
-    ShowSubscription(subscription, out);
-  }
-  return absl::OkStatus();
+  return Print(args, out, kSubscription,
+               Connect(args).Call(&Stub::GetSubscription, request));
 }
 
 absl::Status Delete(const Args& args, std::ostream& out) {
   v1::DeleteSubscriptionRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::DeleteSubscriptionResponse response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->DeleteSubscription(context, request, &response);
-  }));
+  RETURN_IF_ERROR(
+      Connect(args).Call(&Stub::DeleteSubscription, request).status());
   out << "deleted " << request.id() << "\n";
   return absl::OkStatus();
 }
@@ -244,13 +181,8 @@ absl::Status Delete(const Args& args, std::ostream& out) {
 absl::Status Rotate(const Args& args, std::ostream& out) {
   v1::RotateSubscriptionSecretRequest request;
   request.set_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::SubscriptionWithSecret response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->RotateSubscriptionSecret(context, request, &response);
-  }));
-  Print(args, response, out);
-  return absl::OkStatus();
+  return Print(args, out, kMade,
+               Connect(args).Call(&Stub::RotateSubscriptionSecret, request));
 }
 
 absl::Status Deliveries(const Args& args, std::ostream& out) {
@@ -262,58 +194,33 @@ absl::Status Deliveries(const Args& args, std::ostream& out) {
     return absl::InvalidArgumentError("--limit: must be from 1 to 1000");
   }
   request.set_limit(limit);
-  const auto stub = Stub(args);
-  v1::ListDeliveriesResponse response;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->ListDeliveries(context, request, &response);
-  }));
-  if (args.IsOn("json")) {
-    std::string text;
-    base::JsonWriter json(&text);
-    json.BeginArray();
-    for (const v1::Delivery& each : response.deliveries()) {
-      WriteDelivery(each, &json);
-    }
-    json.EndArray();
-    out << text << "\n";
-    return absl::OkStatus();
-  }
-  for (const v1::Delivery& each : response.deliveries()) {
-    ShowDelivery(each, out);
-  }
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(const auto response,
+                   Connect(args).Call(&Stub::ListDeliveries, request));
+  ListPrinter list(args, out, kDelivery);
+  list.Add(response.deliveries());
+  return list.End();
 }
 
 absl::Status Resend(const Args& args, std::ostream& out) {
   v1::ResendDeliveryRequest request;
   request.set_subscription_id(args.positional()[0]);
   request.set_delivery_id(args.positional()[1]);
-  const auto stub = Stub(args);
-  v1::Delivery delivery;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->ResendDelivery(context, request, &delivery);
-  }));
-  Print(args, delivery, out);
-  return absl::OkStatus();
+  return Print(args, out, kDelivery,
+               Connect(args).Call(&Stub::ResendDelivery, request));
 }
 
 absl::Status Test(const Args& args, std::ostream& out) {
   v1::SendTestEventRequest request;
   request.set_subscription_id(args.positional()[0]);
-  const auto stub = Stub(args);
-  v1::Delivery delivery;
-  RETURN_IF_ERROR(CallWebhook(args, [&](grpc::ClientContext* context) {
-    return stub->SendTestEvent(context, request, &delivery);
-  }));
-  Print(args, delivery, out);
-  return absl::OkStatus();
+  return Print(args, out, kDelivery,
+               Connect(args).Call(&Stub::SendTestEvent, request));
 }
 
 }  // namespace
 
 std::vector<Command> WebhookCommands() {
-  const Flag address = WebhookAddressFlag();
-  const Flag json{"json", "", "Prints JSON.", "", false};
+  const Flag address = AddressFlag(kWebhookProcess);
+  const Flag json = JsonFlag();
   const Flag org{"org", "ORG", "The organisation's id.", "", false};
   const Flag env{"env", "ENV", "The environment's id.", "", false};
   return {
