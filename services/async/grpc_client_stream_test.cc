@@ -1,20 +1,17 @@
 // Client streams, both sides, over a real server on a unix socket.
 #include "services/async/grpc_client_stream.h"
 
-#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "kyc/v1/kyc_service.grpc.pb.h"
-#include "services/async/grpc_client.h"
 #include "services/async/grpc_server_read_stream.h"
+#include "services/async/grpc_stream_for_test.h"
 #include "services/base/error.h"
 #include "services/base/metrics.h"
 
@@ -57,74 +54,13 @@ Request Chunk(std::string bytes) {
   return request;
 }
 
-class ClientStreamTest : public ::testing::Test {
+class ClientStreamTest : public GrpcStreamTest<KycService> {
  protected:
-  ClientStreamTest() {
-    runtime_.Start();
-    grpc::ServerBuilder builder;
-    ApplyServerDefaults(builder);
-    builder.AddListeningPort(address_, grpc::InsecureServerCredentials());
-    builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    stub_ = v1::KycService::NewStub(OpenChannel(address_));
-  }
-  ~ClientStreamTest() override {
-    server_->Shutdown(std::chrono::system_clock::now());
-    runtime_.Stop();
-    unlink((folder_ + "/grpc").c_str());
-    rmdir(folder_.c_str());
-  }
-
-  static std::string MakeFolder() {
-    std::string folder = "/tmp/stream.XXXXXX";  // A socket's path is short.
-    EXPECT_NE(mkdtemp(folder.data()), nullptr);
-    return folder;
-  }
-
-  // Runs a coroutine on the client's loop to its end.
-  void Run(std::function<Task<void>()> body) {
-    auto done = std::make_shared<std::promise<void>>();
-    client_loop_.Post([this, body = std::move(body), done] {
-      client_loop_.Spawn(Drive(body, done));
-    });
-    ASSERT_EQ(done->get_future().wait_for(seconds(20)),
-              std::future_status::ready);
-  }
-  static Task<void> Drive(std::function<Task<void>()> body,
-                          std::shared_ptr<std::promise<void>> done) {
-    co_await body();
-    done->set_value();
-  }
-
-  static CallContext In(steady_clock::duration time) {
-    CallContext context;
-    context.trace = base::TraceContext::Start();
-    context.deadline = steady_clock::now() + time;
-    return context;
-  }
-
   Stream::Call::Starter Start() {
     return [this](auto* rpc, auto* response, auto* reactor) {
       stub_->async()->UploadDocument(rpc, response, reactor);
     };
   }
-
-  static void WaitFor(const std::function<bool()>& done) {
-    const auto end = steady_clock::now() + seconds(10);
-    while (!done() && steady_clock::now() < end) {
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    EXPECT_TRUE(done());
-  }
-
-  const std::string folder_ = MakeFolder();
-  const std::string address_ = "unix:" + folder_ + "/grpc";
-  Runtime runtime_{2};
-  Loop& server_loop_ = runtime_.loop(0);
-  Loop& client_loop_ = runtime_.loop(1);
-  KycService service_{server_loop_};
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<v1::KycService::Stub> stub_;
 };
 
 TEST_F(ClientStreamTest, EveryMessageArrivesInOrderAndTheAnswerComesBack) {
@@ -216,11 +152,7 @@ TEST_F(ClientStreamTest, AClientIsNoFasterThanItsReader) {
   };
   client_loop_.Post([&] { client_loop_.Spawn(body()); });
   WaitFor([&] { return written > 0; });
-  int before = -1;
-  while (before != written) {
-    before = written;
-    std::this_thread::sleep_for(milliseconds(100));
-  }
+  WaitForRest(written, milliseconds(100));
   EXPECT_LT(written, kChunks / 4);
   go = true;
   WaitFor([&] { return ended.load(); });
@@ -301,11 +233,7 @@ TEST_F(ClientStreamTest, DroppedInTheMiddleOfAWrite) {
   };
   client_loop_.Post([&] { client_loop_.Spawn(body()); });
   WaitFor([&] { return begun > 0; });
-  int before = -1;
-  while (before != begun) {
-    before = begun;
-    std::this_thread::sleep_for(milliseconds(50));
-  }
+  WaitForRest(begun, milliseconds(50));
   const auto start = steady_clock::now();
   runtime_.Stop();
   EXPECT_LT(steady_clock::now() - start, seconds(2));
