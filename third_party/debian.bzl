@@ -2,7 +2,7 @@
 
 Each target is what pkg-config says of the package, so that headers and
 libraries are the distribution's and its security updates reach us. A library
-without a .pc file names its own link flags.
+without a .pc file, or not linked as it says, names its own link flags.
 """
 
 # Bazel name -> (pkg-config modules, extra link flags).

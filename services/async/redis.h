@@ -85,7 +85,8 @@ class Redis {
   // Sends one command. Errors:
   //   UNAVAILABLE        not connected, connection lost, too many in flight,
   //                      LOADING, READONLY, OOM, MISCONF, BUSY, NOREPLICAS,
-  //                      MASTERDOWN, CLUSTERDOWN or TRYAGAIN: try later.
+  //                      MASTERDOWN, CLUSTERDOWN, TRYAGAIN or EXECABORT: try
+  //                      later.
   //                      A lost connection leaves open whether it was done.
   //                      It is given up when the server did not understand
   //                      a command: replies may be out of step with commands.
@@ -101,10 +102,13 @@ class Redis {
   // the commands, each with errors of its own as above. The time limit holds
   // for the batch; what has come by then is kept.
   Task<std::vector<absl::StatusOr<RedisReply>>> CommandMany(RedisBatch batch);
-  // The same as MULTI and EXEC: all commands are done, with nothing between
-  // them, or none is; and one write to the append-only file holds them all.
-  // A command that fails when it is done has an error of its own, as above.
-  // The keys of all must be of one node.
+  // Sends all commands as one MULTI and EXEC: all are done, with nothing between
+  // them, or none is; and one write to the append-only file holds them all. A
+  // command that fails when it is done has an error of its own, as above. Where
+  // Redis refuses one beforehand that one has the error, and the others have
+  // UNAVAILABLE (EXECABORT). Without a reply in time, or with the connection
+  // lost, all fail, and it is open whether they were done. On Redis Cluster the
+  // keys of all must be of one slot.
   Task<std::vector<absl::StatusOr<RedisReply>>> Transaction(RedisBatch batch);
   // Runs a script, which outlives the call. Error replies the script makes
   // itself come as INTERNAL with their whole first word.

@@ -33,6 +33,7 @@ class Slots {
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
 
+  // On the thread of a loop, always the same one's.
   Task<Slot> Take() {
     if (free_ > 0) {
       --free_;

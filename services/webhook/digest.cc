@@ -53,6 +53,13 @@ class Hmac {
     }
   }
 
+  // Takes the last key out of OpenSSL's memory.
+  void Forget() {
+    static constexpr unsigned char kNone[1] = {};
+    if (context_ == nullptr) return;
+    EVP_MAC_init(context_.get(), kNone, sizeof(kNone), nullptr);
+  }
+
   // Lower-case hex. Empty when OpenSSL fails, which fits no digest: the
   // hash's hex never is.
   std::string Hex(std::string_view key, std::string_view body) {
@@ -136,6 +143,7 @@ bool VerifyDigest(std::string_view body,
     const std::string expected = hmac.Hex(secret.Reveal(), body);
     fits |= !expected.empty() && base::ConstantTimeEquals(expected, digests[0]);
   }
+  hmac.Forget();
   return fits;
 }
 

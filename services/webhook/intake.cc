@@ -109,7 +109,7 @@ class IntakeService final : public v1::WebhookService::CallbackService {
     co_return absl::OkStatus();
   }
 
-  // One pipelined write for all that are accepted.
+  // One transaction for all that are accepted.
   Task<Results> Ingest(CallContext context, int index, Requests requests) {
     struct Accepted {
       size_t at;

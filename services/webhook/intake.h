@@ -38,7 +38,8 @@ inline constexpr std::chrono::milliseconds kIntakeLimit{800};
 // of the stream and answers after Redis has it: OK means stored. Whether the
 // body is JSON, or of a known type or user, is not asked here: a sender that
 // signs well must not be made to send again. The events of a batch are
-// verified one by one and appended in one go; each has an answer of its own.
+// verified one by one, and those that pass are stored in one transaction: all,
+// or, where Redis refuses one, none. Each has an answer of its own.
 //
 // Errors: KYC-401-001 for a bad digest, GEN-413-001 for a body over 1 MiB,
 // GEN-503-001 when Redis has not stored it in time, so that the sender

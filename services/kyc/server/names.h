@@ -34,7 +34,8 @@ class Names {
     // How long a user is left alone after the last attempt.
     std::chrono::milliseconds rest{600'000};
     std::chrono::milliseconds patience{1000};  // Of Fill.
-    // Questions under way at once: those of users come first.
+    // Attempts under way at once, so that users' questions find room at the
+    // provider.
     int at_once = 8;
     size_t max_users = 10'000;  // At once; beyond that none are taken on.
   };
@@ -62,7 +63,7 @@ class Names {
 
  private:
   struct Care {
-    bool trying = true;  // An attempt is under way.
+    bool trying = true;  // An attempt is under way, or waits for its place.
     async::Event tried;
   };
 
