@@ -208,6 +208,7 @@ class GrpcBackend : public Backend {
       return event.request.body().size();
     };
     options.max_weight = 3 << 20;
+    options.linger = std::chrono::milliseconds(1);
     return options;
   }
 

@@ -164,6 +164,45 @@ TEST_F(BatcherTest, WhatComesInOneTurnLeavesTogether) {
   });
 }
 
+TEST_F(BatcherTest, LingersForAsManyAsTheLastBatchHadButNotForLong) {
+  IntBatcher::Options options;
+  options.linger = milliseconds(300);
+  options.stall_after = seconds(100);
+  IntBatcher batcher(loop_, options, server_.Send());
+  Run([&]() -> Task<void> {
+    std::deque<Caller> callers;
+    for (int i = 1; i <= 3; ++i) callers.emplace_back(loop_, batcher, i);
+    co_await TurnEnds();
+    server_.batches.at(0).gate.Resume();
+    co_await callers[2].done.Wait();
+    // As many again: they leave at once, together.
+    for (int i = 4; i <= 5; ++i) callers.emplace_back(loop_, batcher, i);
+    co_await TurnEnds();
+    EXPECT_EQ(server_.batches.size(), 1u);
+    callers.emplace_back(loop_, batcher, 6);
+    co_await TurnEnds();
+    EXPECT_EQ(server_.batches.at(1).items, (std::vector<int>{4, 5, 6}));
+    server_.batches.at(1).gate.Resume();
+    co_await callers[5].done.Wait();
+    // Fewer: they are waited for no longer than that.
+    const auto begin = steady_clock::now();
+    callers.emplace_back(loop_, batcher, 7);
+    while (server_.batches.size() < 3) co_await Sleep(milliseconds(1));
+    EXPECT_GT(steady_clock::now() - begin, milliseconds(200));
+    EXPECT_LT(steady_clock::now() - begin, seconds(5));
+    server_.batches.at(2).gate.Resume();
+    co_await callers[6].done.Wait();
+    // Long after the last batch nobody is waited for.
+    co_await Sleep(milliseconds(400));
+    callers.emplace_back(loop_, batcher, 8);
+    co_await TurnEnds();
+    EXPECT_EQ(server_.batches.size(), 4u);
+    server_.batches.at(3).gate.Resume();
+    co_await callers[7].done.Wait();
+    for (int i = 1; i <= 8; ++i) EXPECT_EQ(*callers[i - 1].result, i * 10);
+  });
+}
+
 TEST_F(BatcherTest, BatchesAreBounded) {
   IntBatcher::Options options;
   options.max_batch = 2;
@@ -343,6 +382,7 @@ RC_GTEST_PROP(BatcherPropertyTest, EachRequestGetsItsOwnAnswer, ()) {
   options.max_outstanding =
       options.max_in_flight + *rc::gen::inRange<size_t>(0, 4);
   options.stall_after = milliseconds(*rc::gen::inRange(1, 8));
+  options.linger = std::chrono::microseconds(*rc::gen::inRange(0, 3000));
 
   struct Request {
     int start_ms;
@@ -550,6 +590,7 @@ class Interleaving {
     options.stall_after =
         Below(2) == 0 ? milliseconds(1 + Below(4)) : milliseconds(100'000);
     options.max_queued = Below(4) == 0 ? 3 : 1000;
+    if (Below(3) == 0) options.linger = std::chrono::microseconds(Below(2000));
     if (Below(3) == 0) {
       options.weigh = &Weight;
       options.max_weight = 1 + Below(8);
