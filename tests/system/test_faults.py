@@ -111,7 +111,12 @@ class Races(unittest.TestCase):
 
     def test_refreshes_share_one_provider_call(self):
         user = self.stack.user()
+        stored = self.stack.events_stored()
         user.post("/v0/kyc/applicant")
+        # A record that an event changes while the provider is asked is asked
+        # about again.
+        wait_until(lambda: self.stack.events_stored() > stored
+                   and self.stack.events_applied(), what="its event applied")
         before = sum_of_reads(self.stack)
         with concurrent.futures.ThreadPoolExecutor(50) as pool:
             answers = list(
