@@ -141,7 +141,7 @@ Task<absl::StatusOr<ArchivePage<DeadLetter>>> EventArchive::ListDead(
       page.next_token = walk.Token();
       break;
     }
-    std::vector<std::string> keys = {PartitionKeys(walk.partition).dead};
+    std::vector<std::string> keys = {KeysOf(walk.partition).dead};
     std::vector<std::string> args = {walk.From(), "+",
                                      std::to_string(std::min(left, kChunk))};
     CO_ASSIGN_OR_RETURN(RedisReply rows,
@@ -161,7 +161,7 @@ Task<absl::StatusOr<EventArchive::Letter>> EventArchive::GetDead(
     std::string id) {
   const auto place = ParseEventId(id, partitions_);
   if (!place) co_return NotThere();
-  const std::string key = PartitionKeys(place->partition).dead;
+  const std::string key = KeysOf(place->partition).dead;
   std::vector<std::string> keys = {key};
   std::vector<std::string> args = {place->entry, place->entry, "1"};
   CO_ASSIGN_OR_RETURN(
@@ -216,7 +216,7 @@ Task<absl::StatusOr<int>> EventArchive::RedriveSome(int count) {
 Task<absl::Status> EventArchive::Drop(std::string id) {
   const auto place = ParseEventId(id, partitions_);
   if (!place) co_return NotThere();
-  std::vector<std::string> args = {"XDEL", PartitionKeys(place->partition).dead,
+  std::vector<std::string> args = {"XDEL", KeysOf(place->partition).dead,
                                    place->entry};
   CO_ASSIGN_OR_RETURN(RedisReply reply,
                       co_await redis_.Command(std::move(args)));
@@ -226,7 +226,7 @@ Task<absl::Status> EventArchive::Drop(std::string id) {
 Task<absl::StatusOr<int64_t>> EventArchive::CountDead() {
   async::RedisBatch batch;
   for (int i = 0; i < partitions_; ++i) {
-    batch.Add({"XLEN", PartitionKeys(i).dead});
+    batch.Add({"XLEN", KeysOf(i).dead});
   }
   const auto replies = co_await redis_.CommandMany(std::move(batch));
   int64_t count = 0;
@@ -248,7 +248,7 @@ Task<absl::StatusOr<EventArchive::Replayed>> EventArchive::Replay(
       replayed.next_token = walk.Token();
       break;
     }
-    std::vector<std::string> keys = {PartitionKeys(walk.partition).events};
+    std::vector<std::string> keys = {KeysOf(walk.partition).events};
     std::vector<std::string> args = {
         walk.after.empty() ? std::to_string(from_ms) : walk.From(),
         std::to_string(to_ms),
@@ -278,7 +278,7 @@ Task<absl::StatusOr<ArchivePage<PendingEvent>>> EventArchive::ListPending(
       break;
     }
     std::vector<std::string> args = {"XPENDING",
-                                     PartitionKeys(walk.partition).events,
+                                     KeysOf(walk.partition).events,
                                      kConsumerGroup,
                                      walk.From(),
                                      "+",

@@ -134,7 +134,7 @@ async::Task<absl::StatusOr<std::vector<std::pair<int, StreamPage>>>> ReadNew(
       "STREAMS"};
   std::map<std::string, int, std::less<>> by_key;
   for (const int partition : partitions) {
-    args.push_back(PartitionKeys(partition).events);
+    args.push_back(KeysOf(partition).events);
     by_key[args.back()] = partition;
   }
   args.insert(args.end(), partitions.size(), ">");

@@ -74,7 +74,7 @@ std::string Ownership::LeaseOf(int partition) const {
 
 std::string Ownership::LeaseKey(int partition) const {
   return options_.lease_key ? options_.lease_key(partition)
-                            : PartitionKeys(partition).lease;
+                            : KeysOf(partition).lease;
 }
 
 int Ownership::Share(const std::vector<std::string>& processes) const {
