@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <span>
 #include <unordered_map>
 
 #include "absl/strings/cord.h"
@@ -30,6 +32,9 @@ using std::chrono::steady_clock;
 
 constexpr size_t kMaxHeadBytes = 64 * 1024;
 constexpr size_t kIdleHandles = 64;
+// What curl takes of a large body at a time; of others 64 KiB.
+constexpr size_t kLargeBody = 1 << 20;
+constexpr long kLargeBodyBuffer = 256 * 1024;
 
 void InitCurlOnce() {
   static const CURLcode code = curl_global_init(CURL_GLOBAL_ALL);
@@ -191,6 +196,8 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
   static size_t OnBody(char* data, size_t, size_t size, void* transfer);
   static size_t OnRead(char* out, size_t, size_t size, void* transfer);
 
+  void SetTimer();
+  void OnDue();
   void Watch(const std::shared_ptr<Socket>& socket);
   void Wait(const std::shared_ptr<Socket>& socket, Descriptor::wait_type type,
             bool Socket::*busy, int action);
@@ -203,6 +210,9 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
   const Options options_;
   CURLM* multi_ = nullptr;
   asio::steady_timer timer_;
+  steady_clock::time_point timer_ends_ = steady_clock::time_point::max();
+  steady_clock::time_point due_ = steady_clock::time_point::max();  // curl's.
+  bool posted_ = false;  // OnDue comes by itself.
   std::unordered_map<curl_socket_t, std::shared_ptr<Socket>> sockets_;
   std::vector<CURL*> idle_handles_;
 };
@@ -220,9 +230,13 @@ struct HttpClient::Impl::Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  const std::string& body() const {
-    return request.shared_body ? *request.shared_body : request.body;
+  std::span<const std::string> body() const {
+    if (request.shared_body) return *request.shared_body;
+    return {&request.body, 1};
   }
+  size_t body_size() const;
+  // Copies at most `size` of the body's next bytes; 0 at its end.
+  size_t ReadBody(char* out, size_t size);
 
   absl::Status status() const;  // Once curl has finished.
   // Takes what came of a streamed body, or holds curl up.
@@ -231,7 +245,8 @@ struct HttpClient::Impl::Transfer {
   std::shared_ptr<Impl> impl;
   ClientRequest request;
   HeaderList headers;
-  size_t body_sent = 0;
+  size_t pieces_sent = 0;  // Whole ones …
+  size_t bytes_sent = 0;   // … and of the next.
   size_t head_bytes = 0;
   bool too_large = false;
   size_t discarded_bytes = 0;
@@ -430,7 +445,7 @@ void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
 
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
   const std::string& method = request.method;
-  const size_t body_size = transfer.body().size();
+  const size_t body_size = transfer.body_size();
   if (body_size > 0 || method == "POST" || method == "PUT" ||
       method == "PATCH") {
     // A read function that cannot rewind, in place of POSTFIELDS: curl then
@@ -438,6 +453,9 @@ void HttpClient::Impl::SetOptions(CURL* easy, Transfer& transfer) {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(body_size));
+    if (body_size > kLargeBody) {
+      curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kLargeBodyBuffer);
+    }
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, &OnRead);
     curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
   } else if (method == "HEAD") {
@@ -480,19 +498,47 @@ int HttpClient::Impl::OnSocket(CURL*, curl_socket_t fd, int what, void* self,
   return 0;
 }
 
+// curl moves its time several times per request, and to move a timer costs a
+// system call. So the timer is only ever moved to an earlier time, one that
+// ends before curl's time begins again, and what is due at once needs none.
 int HttpClient::Impl::OnTimer(CURLM*, long timeout_ms, void* self) {
   Impl& impl = *static_cast<Impl*>(self);
-  if (timeout_ms < 0) {
-    impl.timer_.cancel();
-    return 0;
+  impl.due_ = timeout_ms < 0
+                  ? steady_clock::time_point::max()
+                  : steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  if (timeout_ms != 0) {
+    impl.SetTimer();
+  } else if (!std::exchange(impl.posted_, true)) {
+    asio::post(impl.io_, [weak = impl.weak_from_this()] {
+      const std::shared_ptr<Impl> impl = weak.lock();
+      if (!impl) return;
+      impl->posted_ = false;
+      impl->OnDue();
+    });
   }
-  impl.timer_.expires_after(std::chrono::milliseconds(timeout_ms));
-  impl.timer_.async_wait(
-      [weak = impl.weak_from_this()](const boost::system::error_code& error) {
-        const std::shared_ptr<Impl> impl = weak.lock();
-        if (impl && !error) impl->Act(CURL_SOCKET_TIMEOUT, 0);
-      });
   return 0;
+}
+
+void HttpClient::Impl::SetTimer() {
+  if (due_ >= timer_ends_) return;
+  timer_ends_ = due_;
+  timer_.expires_at(timer_ends_);
+  timer_.async_wait(
+      [weak = weak_from_this()](const boost::system::error_code& error) {
+        const std::shared_ptr<Impl> impl = weak.lock();
+        if (!impl || error) return;
+        impl->timer_ends_ = steady_clock::time_point::max();
+        impl->OnDue();
+      });
+}
+
+void HttpClient::Impl::OnDue() {
+  if (steady_clock::now() >= due_) {
+    // Should curl find nothing due yet, it names no new time.
+    due_ += std::chrono::milliseconds(1);
+    Act(CURL_SOCKET_TIMEOUT, 0);
+  }
+  SetTimer();
 }
 
 curl_socket_t HttpClient::Impl::OnOpen(void* transfer, curlsocktype,
@@ -561,8 +607,7 @@ void HttpClient::Impl::Act(curl_socket_t fd, int action) {
     void* data = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
     Transfer& transfer = *static_cast<Transfer*>(data);
-    transfer.code =
-        transfer.cut_off ? CURLE_OK : message->data.result;
+    transfer.code = transfer.cut_off ? CURLE_OK : message->data.result;
     long number = 0;
     curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &number);
     transfer.response.status = static_cast<int>(number);
@@ -635,12 +680,28 @@ size_t HttpClient::Impl::Transfer::Receive(std::string_view bytes) {
 
 size_t HttpClient::Impl::OnRead(char* out, size_t, size_t size,
                                 void* transfer) {
-  Transfer& self = *static_cast<Transfer*>(transfer);
-  const std::string& body = self.body();
-  const size_t n = std::min(size, body.size() - self.body_sent);
-  std::memcpy(out, body.data() + self.body_sent, n);
-  self.body_sent += n;
-  return n;
+  return static_cast<Transfer*>(transfer)->ReadBody(out, size);
+}
+
+size_t HttpClient::Impl::Transfer::body_size() const {
+  size_t size = 0;
+  for (const std::string& piece : body()) size += piece.size();
+  return size;
+}
+
+size_t HttpClient::Impl::Transfer::ReadBody(char* out, size_t size) {
+  size_t copied = 0;
+  while (copied < size && pieces_sent < body().size()) {
+    const std::string& piece = body()[pieces_sent];
+    const size_t n = std::min(size - copied, piece.size() - bytes_sent);
+    std::memcpy(out + copied, piece.data() + bytes_sent, n);
+    copied += n;
+    bytes_sent += n;
+    if (bytes_sent < piece.size()) break;
+    ++pieces_sent;
+    bytes_sent = 0;
+  }
+  return copied;
 }
 
 }  // namespace kyc::async

@@ -21,8 +21,9 @@ struct ClientRequest {
   std::string url;  // http or https.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // Sent with Content-Length, byte for byte.
-  // Sent in place of `body` where set: for what is too large to be copied.
-  std::shared_ptr<const std::string> shared_body;
+  // Sent in place of `body` where set, one piece behind the other: for what is
+  // too large to be copied.
+  std::shared_ptr<const std::vector<std::string>> shared_body;
   // For the whole exchange: connect, send, wait, receive.
   std::chrono::milliseconds timeout{5000};
   size_t max_response_bytes = 1 << 20;

@@ -1,49 +1,41 @@
-// A file on its way to a provider, in one buffer that becomes the request.
+// A file on its way to a provider, in the pieces in which it came.
 #ifndef KYC_SERVICES_KYC_PROVIDER_DOCUMENT_BODY_H_
 #define KYC_SERVICES_KYC_PROVIDER_DOCUMENT_BODY_H_
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <utility>
-
-#include "services/kyc/domain/document_rules.h"
+#include <vector>
 
 namespace kyc::provider {
 
-// The file stands behind kHeadroom bytes, into which a provider writes what
-// comes before it: the file itself is not copied again. Movable.
+// The file's bytes are never copied: a provider frames the pieces with what
+// comes before and behind them. Movable.
 class DocumentBody {
  public:
-  static constexpr size_t kHeadroom = 512;
-
-  DocumentBody() : bytes_(kHeadroom, ' ') {}
-
-  void Append(std::string_view bytes) {
-    // A large file gets its final room at once: neither copies as it grows
-    // nor twice the room in the end. Pages that are not used cost nothing.
-    if (size() + bytes.size() > kSmall) {
-      bytes_.reserve(kHeadroom + domain::kMaxFileBytes + kTailroom);
+  void Append(std::string piece) {
+    size_ += piece.size();
+    // Small pieces share one string, however many there are.
+    if (!pieces_.empty() && pieces_.back().size() + piece.size() <= kSmall) {
+      pieces_.back().append(piece);
+    } else {
+      pieces_.push_back(std::move(piece));
     }
-    bytes_.append(bytes);
   }
-  std::string_view file() const {
-    return std::string_view(bytes_).substr(kHeadroom);
-  }
-  size_t size() const { return bytes_.size() - kHeadroom; }
+  size_t size() const { return size_; }
 
-  // The request's body. `head` has kHeadroom bytes, `tail` a few.
-  std::string Frame(std::string_view head, std::string_view tail) && {
-    bytes_.replace(0, kHeadroom, head);
-    bytes_.append(tail);
-    return std::move(bytes_);
+  // The request's body.
+  std::vector<std::string> Frame(std::string head, std::string tail) && {
+    pieces_.insert(pieces_.begin(), std::move(head));
+    pieces_.push_back(std::move(tail));
+    return std::move(pieces_);
   }
 
  private:
-  static constexpr size_t kSmall = 1 << 20;
-  static constexpr size_t kTailroom = 128;
+  static constexpr size_t kSmall = 64 * 1024;
 
-  std::string bytes_;
+  std::vector<std::string> pieces_;
+  size_t size_ = 0;
 };
 
 }  // namespace kyc::provider

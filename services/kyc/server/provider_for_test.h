@@ -102,8 +102,12 @@ class FakeProvider : public provider::Provider {
       provider::DocumentBody file) override {
     co_await async::Sleep(delay);
     CO_RETURN_IF_ERROR(fault);
-    uploads.push_back({applicant_id, metadata, type, std::string(file.file()),
-                       context.deadline});
+    std::string bytes;
+    for (const std::string& piece : std::move(file).Frame("", "")) {
+      bytes += piece;
+    }
+    uploads.push_back(
+        {applicant_id, metadata, type, std::move(bytes), context.deadline});
     co_return provider::UploadedDocument{"img_1", {"blurred"}, upload_errors};
   }
   Task<absl::StatusOr<std::vector<provider::RequiredStep>>> GetRequiredSteps(

@@ -54,16 +54,14 @@ domain::DocumentForm FormOf(Request::Metadata& metadata) {
   return form;
 }
 
-absl::Status AddChunk(std::string_view chunk, Received& received) {
+absl::Status AddChunk(std::string chunk, Received& received) {
   if (chunk.size() > kMostRead - received.size) {
     return base::Error(v1::ERROR_REASON_BODY_TOO_LARGE);
   }
-  received.head.append(chunk.substr(
-      0,
-      std::min(chunk.size(), domain::kFileHeadBytes - received.head.size())));
+  received.head.append(chunk, 0, domain::kFileHeadBytes - received.head.size());
   received.size += chunk.size();
   if (received.size <= domain::kMaxFileBytes) {
-    received.file.Append(chunk);
+    received.file.Append(std::move(chunk));
   } else if (received.file.size() > 0) {
     received.file = provider::DocumentBody();
   }
@@ -82,7 +80,8 @@ Task<absl::StatusOr<std::unique_ptr<Received>>> ReadAll(Reader& reader) {
     if (!message) co_return absl::CancelledError("no metadata");
     if (message->has_metadata()) break;
     if (!message->has_chunk()) co_return OutOfOrder();
-    CO_RETURN_IF_ERROR(AddChunk(message->chunk(), *received));
+    CO_RETURN_IF_ERROR(
+        AddChunk(std::move(*message->mutable_chunk()), *received));
   }
   received->form = FormOf(*message->mutable_metadata());
   CO_ASSIGN_OR_RETURN(message, co_await reader.Read());

@@ -1,7 +1,5 @@
 #include "services/webhook/outgoing/signature.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <array>
@@ -9,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/base/hmac.h"
 
 namespace kyc::outgoing {
 namespace {
@@ -62,22 +61,14 @@ absl::Status CheckSecret(const base::Secret& secret) {
 
 std::string Sign(const std::vector<base::Secret>& secrets, std::string_view id,
                  int64_t timestamp_s, std::string_view body) {
-  const std::string content =
-      absl::StrCat(View(id), ".", timestamp_s, ".", View(body));
+  const std::string timestamp = absl::StrCat(".", timestamp_s, ".");
   std::string header;
   for (const base::Secret& secret : secrets) {
     const std::optional<base::Secret> key = KeyOf(secret);
     if (!key) continue;
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-    unsigned int size = 0;
-    HMAC(EVP_sha256(), key->Reveal().data(),
-         static_cast<int>(key->Reveal().size()),
-         reinterpret_cast<const unsigned char*>(content.data()),
-         content.size(), digest.data(), &size);
-    absl::StrAppend(
-        &header, header.empty() ? "" : " ", "v1,",
-        absl::Base64Escape(
-            {reinterpret_cast<const char*>(digest.data()), size}));
+    absl::StrAppend(&header, header.empty() ? "" : " ", "v1,",
+                    absl::Base64Escape(base::Hmac(base::HmacHash::kSha256, *key,
+                                                  {id, timestamp, body})));
   }
   return header;
 }

@@ -345,13 +345,14 @@ async::ClientRequest Api::SignedRequest(const ApiCall& call) const {
   request.url = options_.base_url + call.path;
   request.body = call.body;
   request.shared_body = call.upload;
+  std::vector<std::string_view> body = {call.body};
+  if (call.upload) body.assign(call.upload->begin(), call.upload->end());
   request.headers = {
       {"Accept", "application/json"},
       {"X-App-Token", std::string(options_.app_token.Reveal())},
       {"X-App-Access-Ts", std::to_string(time_s)},
-      {"X-App-Access-Sig",
-       Sign(options_.secret_key, time_s, method, path_prefix_ + call.path,
-            call.upload ? *call.upload : call.body)},
+      {"X-App-Access-Sig", Sign(options_.secret_key, time_s, method,
+                                path_prefix_ + call.path, body)},
   };
   if (call.upload) {
     request.headers.emplace_back(

@@ -48,7 +48,7 @@ struct ApiCall {
   std::string path;  // With its query, encoded, as on the request line.
   std::string body;  // JSON, or none.
   // A multipart body in place of `body`, and its boundary.
-  std::shared_ptr<const std::string> upload;
+  std::shared_ptr<const std::vector<std::string>> upload;
   std::string boundary;
   // Tells users apart, for the breaker.
   uint64_t name_hash = 0;

@@ -124,9 +124,9 @@ bool HasImagesOfAny(const ApplicantDetails& details,
 
 }  // namespace
 
-std::string UploadBody(std::string_view boundary,
-                       const domain::DocumentMetadata& metadata,
-                       domain::FileType type, DocumentBody file) {
+std::vector<std::string> UploadBody(std::string_view boundary,
+                                    const domain::DocumentMetadata& metadata,
+                                    domain::FileType type, DocumentBody file) {
   std::string json;
   base::JsonWriter writer(&json);
   writer.BeginObject()
@@ -144,18 +144,15 @@ std::string UploadBody(std::string_view boundary,
   head.append(
       "\r\nContent-Disposition: form-data; name=\"metadata\"\r\n"
       "Content-Type: application/json\r\n\r\n");
-  std::string rest = "\r\n" + delimiter;
-  rest.append(
+  head.append(json).append("\r\n" + delimiter);
+  head.append(
           "\r\nContent-Disposition: form-data; name=\"content\"; "
           "filename=\"document.")
       .append(domain::Extension(type))
       .append("\"\r\nContent-Type: ")
       .append(domain::MediaType(type))
       .append("\r\n\r\n");
-  // Blanks behind JSON mean nothing: they make the head as long as its place.
-  json.resize(DocumentBody::kHeadroom - head.size() - rest.size(), ' ');
-  head.append(json).append(rest);
-  return std::move(file).Frame(head, "\r\n" + delimiter + "--\r\n");
+  return std::move(file).Frame(std::move(head), "\r\n" + delimiter + "--\r\n");
 }
 
 std::optional<UploadedDocument> ParseUploaded(

@@ -13,12 +13,12 @@
 
 namespace kyc::provider::sumsub {
 
-// The multipart/form-data body of POST …/info/idDoc: `metadata`, then the
-// file as `content` under a name of our own. `boundary` has at most 70
+// In pieces, the multipart/form-data body of POST …/info/idDoc: `metadata`,
+// then the file as `content` under a name of our own. `boundary` has at most 70
 // characters and is one that the file cannot hold.
-std::string UploadBody(std::string_view boundary,
-                       const domain::DocumentMetadata& metadata,
-                       domain::FileType type, DocumentBody file);
+std::vector<std::string> UploadBody(std::string_view boundary,
+                                    const domain::DocumentMetadata& metadata,
+                                    domain::FileType type, DocumentBody file);
 
 // The answer to it; `image_id_header` is X-Image-Id. nullopt when it is not
 // of that shape.

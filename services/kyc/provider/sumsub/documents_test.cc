@@ -104,7 +104,7 @@ class DocumentsTest : public ::testing::Test {
       DocumentBody body;
       // In pieces, as it arrives.
       for (size_t at = 0; at < file.size(); at += 1000) {
-        body.Append(std::string_view(file).substr(at, 1000));
+        body.Append(file.substr(at, 1000));
       }
       return provider_->UploadDocument({}, kId, metadata, type,
                                        std::move(body));
@@ -126,7 +126,7 @@ class DocumentsTest : public ::testing::Test {
     EXPECT_EQ(request.Header("x-app-access-sig"),
               Sign(base::Secret(kSecretKey),
                    std::stoll(request.Header("x-app-access-ts")),
-                   request.method, request.target, request.body));
+                   request.method, request.target, {request.body}));
   }
 
   HttpStub stub_;
@@ -555,8 +555,9 @@ TEST_F(ImageTest, ErrorsAreThePorts) {
   stub_.Push(Answer(503, ""));
   stub_.Push(Image("image/png", "good"));
   EXPECT_EQ(Fetch().value(), "image/png 4 good");
-  stub_.Push(StubAnswer::Raw("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-                             "Content-Length: 100\r\n\r\nonly this"));
+  stub_.Push(
+      StubAnswer::Raw("HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+                      "Content-Length: 100\r\n\r\nonly this"));
   const size_t before = stub_.requests().size();
   EXPECT_TRUE(absl::IsUnavailable(Fetch().status()));
   EXPECT_EQ(stub_.requests().size(), before + 1);

@@ -1,41 +1,23 @@
 #include "services/kyc/provider/sumsub/signer.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
-#include <cstdlib>
+#include "absl/strings/escaping.h"
+#include "services/base/hmac.h"
 
 namespace kyc::provider::sumsub {
 namespace {
 
-void AppendHex(std::string& out, unsigned char byte, std::string_view digits) {
-  out += digits[byte >> 4];
-  out += digits[byte & 15];
-}
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
 }  // namespace
 
 std::string Sign(const base::Secret& secret_key, int64_t time_s,
                  std::string_view method, std::string_view path_and_query,
-                 std::string_view body) {
-  std::string text = std::to_string(time_s);
-  text.reserve(text.size() + method.size() + path_and_query.size() +
-               body.size());
-  text.append(method).append(path_and_query).append(body);
-  const std::string_view key = secret_key.Reveal();
-  unsigned char mac[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-           mac, &size) == nullptr) {
-    std::abort();  // No memory.
-  }
-  std::string hex;
-  hex.reserve(2 * size);
-  for (unsigned int i = 0; i < size; ++i) {
-    AppendHex(hex, mac[i], "0123456789abcdef");
-  }
-  return hex;
+                 const std::vector<std::string_view>& body) {
+  const std::string time = std::to_string(time_s);
+  std::vector<std::string_view> pieces = {time, method, path_and_query};
+  pieces.insert(pieces.end(), body.begin(), body.end());
+  return absl::BytesToHexString(
+      base::Hmac(base::HmacHash::kSha256, secret_key, pieces));
 }
 
 std::string PercentEncode(std::string_view text) {
@@ -48,8 +30,10 @@ std::string PercentEncode(std::string_view text) {
     if (unreserved) {
       out += c;
     } else {
+      const auto byte = static_cast<unsigned char>(c);
       out += '%';
-      AppendHex(out, static_cast<unsigned char>(c), "0123456789ABCDEF");
+      out += kHexDigits[byte >> 4];
+      out += kHexDigits[byte & 15];
     }
   }
   return out;

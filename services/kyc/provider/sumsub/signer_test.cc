@@ -61,8 +61,9 @@ constexpr Vector kVectors[] = {
 
 TEST(SignerTest, Vectors) {
   for (const Vector& v : kVectors) {
-    EXPECT_EQ(Sign(base::Secret(v.secret), v.time_s, v.method, v.path, v.body),
-              v.signature)
+    EXPECT_EQ(
+        Sign(base::Secret(v.secret), v.time_s, v.method, v.path, {v.body}),
+        v.signature)
         << v.name;
   }
 }
@@ -94,19 +95,25 @@ TEST(SignerTest, BinaryBody) {
             "e6dd43e65fdb72511e04f33e502da618fa6387178a48bd98d27d61353394ea63");
   EXPECT_EQ(
       Sign(base::Secret(kOwn), kTime, "POST",
-           "/resources/applicants/66f1a0b2c3d4e5f60718293a/info/idDoc", body),
+           "/resources/applicants/66f1a0b2c3d4e5f60718293a/info/idDoc", {body}),
       "48885cc3b1211dd95980957ae1b624375e80d9b2ee83ae2b2d84c314ebcff0a1");
+}
+
+TEST(SignerTest, PiecesOfABodyAreOneBody) {
+  const base::Secret key{std::string(kOwn)};
+  EXPECT_EQ(Sign(key, kTime, "POST", "/a", {"one", "", "two"}),
+            Sign(key, kTime, "POST", "/a", {"onetwo"}));
 }
 
 TEST(SignerTest, EverythingCounts) {
   const base::Secret key{std::string(kOwn)};
-  const std::string base = Sign(key, kTime, "GET", "/a?b=1", "x");
+  const std::string base = Sign(key, kTime, "GET", "/a?b=1", {"x"});
   EXPECT_EQ(base.size(), 64u);
-  EXPECT_NE(base, Sign(key, kTime + 1, "GET", "/a?b=1", "x"));
-  EXPECT_NE(base, Sign(key, kTime, "PUT", "/a?b=1", "x"));
-  EXPECT_NE(base, Sign(key, kTime, "GET", "/a?b=2", "x"));
-  EXPECT_NE(base, Sign(key, kTime, "GET", "/a?b=1", "y"));
-  EXPECT_NE(base, Sign(base::Secret("other"), kTime, "GET", "/a?b=1", "x"));
+  EXPECT_NE(base, Sign(key, kTime + 1, "GET", "/a?b=1", {"x"}));
+  EXPECT_NE(base, Sign(key, kTime, "PUT", "/a?b=1", {"x"}));
+  EXPECT_NE(base, Sign(key, kTime, "GET", "/a?b=2", {"x"}));
+  EXPECT_NE(base, Sign(key, kTime, "GET", "/a?b=1", {"y"}));
+  EXPECT_NE(base, Sign(base::Secret("other"), kTime, "GET", "/a?b=1", {"x"}));
 }
 
 TEST(PercentEncodeTest, KeepsTheUnreservedOnly) {

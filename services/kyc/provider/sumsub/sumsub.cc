@@ -149,7 +149,7 @@ class SumsubProvider : public Provider {
     // 128 random bits: no file holds them.
     call.boundary =
         "kyc-" + std::string(base::TraceContext::Start().trace_id());
-    call.upload = std::make_shared<const std::string>(
+    call.upload = std::make_shared<const std::vector<std::string>>(
         UploadBody(call.boundary, metadata, type, std::move(file)));
     std::optional<UploadedDocument> uploaded;
     CO_RETURN_IF_ERROR(co_await api_.Call(

@@ -142,7 +142,7 @@ class SumsubTest : public ::testing::Test {
     ASSERT_EQ(time.size(), 10u);
     EXPECT_EQ(request.Header("x-app-access-sig"),
               Sign(base::Secret(kSecretKey), std::stoll(time), request.method,
-                   request.target, request.body));
+                   request.target, {request.body}));
   }
 
   HttpStub stub_;
