@@ -21,6 +21,7 @@ constexpr std::chrono::milliseconds kStallLimit{4000};
 // takes at the slowest rate a phone should have.
 constexpr std::chrono::seconds kUploadLimit{40};
 constexpr uint64_t kSlowestBytesPerSecond = 64 * 1024;
+constexpr size_t kMaxPiece = 128 * 1024;
 
 // What the Content-Type and the Content-Length say, before the body is read.
 absl::StatusOr<std::string> CheckHead(const async::ServerRequest& request) {
@@ -65,7 +66,7 @@ async::Task<absl::Status> Forward(
       co_return base::Error(v1::ERROR_REASON_REQUEST_TIMEOUT);
     }
     CO_ASSIGN_OR_RETURN(const std::string piece,
-                        co_await request.ReadSome(UploadForm::kMaxChunk));
+                        co_await request.ReadSome(kMaxPiece));
     if (piece.empty()) break;
     std::string_view rest = piece;
     while (true) {

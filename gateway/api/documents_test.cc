@@ -74,7 +74,7 @@ class DocumentsTest : public DispatcherTest {
 };
 
 TEST_F(DocumentsTest, PassesADocumentOn) {
-  std::string bytes(200'000, '\0');
+  std::string bytes(3 * UploadForm::kMaxChunk, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = "\r\n--B\xFF\0"[i % 7];
   std::replace(bytes.begin(), bytes.end(), 'B', 'A');
   const std::string body = Field("document_type", "PASSPORT") + File(bytes) +

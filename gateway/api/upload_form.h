@@ -19,7 +19,8 @@ namespace kyc::gateway {
 // anyway. Memory: one chunk of the file and the fields. Not thread-safe.
 class UploadForm {
  public:
-  static constexpr size_t kMaxChunk = 64 * 1024;
+  // Each chunk is a message, which wakes two threads on either side.
+  static constexpr size_t kMaxChunk = 256 * 1024;
   static constexpr size_t kMaxFieldBytes = 4096;
   // More than any file that is taken, so that the engine can tell the size of
   // one that is a little too large.

@@ -49,7 +49,10 @@ class ClientStreamCall final : public grpc::ClientWriteReactor<Request>,
   }
   Response& response() { return response_; }
 
-  void OnWriteDone(bool ok) override { OperationDone(ok); }
+  void OnWriteDone(bool ok) override {
+    message_ = Request();  // The next may be as large.
+    OperationDone(ok);
+  }
   void OnDone(const grpc::Status& status) override { CallDone(status); }
 
  private:

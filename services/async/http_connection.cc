@@ -41,7 +41,7 @@ constexpr uint64_t kMinBodyBytesPerSecond = 1024;
 
 constexpr size_t kHeadRoom = 1024;
 constexpr size_t kBodyRoom = 16 * 1024;
-constexpr size_t kLargeBodyRoom = 64 * 1024;
+constexpr size_t kLargeBodyRoom = 128 * 1024;
 
 std::string AddressOf(const HttpConnection::Endpoint& endpoint) {
   char text[INET6_ADDRSTRLEN] = {};
