@@ -19,6 +19,7 @@
 #include "services/async/grpc_client.h"
 #include "services/async/grpc_client_stream.h"
 #include "services/async/grpc_status.h"
+#include "services/async/pace.h"
 #include "services/base/status_macros.h"
 
 namespace kyc::gateway {
@@ -29,6 +30,10 @@ using async::Task;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kReadTimeout(4);
+// Refreshes leave together, at most this often per loop: at a provider that
+// takes far longer it tells nobody, and many of them wake every thread on their
+// way once instead of each for itself.
+constexpr std::chrono::milliseconds kRefreshInterval(20);
 // The provider sends an event again when it has no answer: better a quick 503
 // than a provider that gives up waiting.
 constexpr std::chrono::milliseconds kWebhookTimeout(900);
@@ -136,9 +141,11 @@ class GrpcBackend : public Backend {
 
   Task<absl::StatusOr<v1::Verification>> RefreshStatus(
       CallContext context, v1::RefreshStatusRequest request) override {
-    return UnaryRpc<v1::Verification>(
-        kyc_->async(), context.Within(rpc_timeout_), "KycService/RefreshStatus",
-        std::move(request), &Rpc<v1::KycService>::RefreshStatus);
+    context = context.Within(rpc_timeout_);
+    co_await refreshes_.Pass();
+    co_return co_await UnaryRpc<v1::Verification>(
+        kyc_->async(), context, "KycService/RefreshStatus", std::move(request),
+        &Rpc<v1::KycService>::RefreshStatus);
   }
 
   std::unique_ptr<UploadCall> UploadDocument(CallContext context) override {
@@ -305,6 +312,7 @@ class GrpcBackend : public Backend {
   const std::unique_ptr<SubscriptionBackend> subscriptions_;
   Statuses statuses_;
   Events events_;
+  async::Pace refreshes_{kRefreshInterval};
 };
 
 }  // namespace

@@ -255,13 +255,19 @@ VerificationEngine::GetStatuses(std::vector<std::string> user_ids) {
 
 async::Task<absl::StatusOr<Record>> VerificationEngine::Refresh(
     async::CallContext context, std::string user_id) {
-  auto outcome = co_await refreshes_.Run(
-      user_id, [&] { return AskProvider(context, user_id); });
+  std::optional<Record> written;
+  const auto ask = [&]() -> async::Task<absl::StatusOr<std::monostate>> {
+    CO_ASSIGN_OR_RETURN(written, co_await AskProvider(context, user_id));
+    co_return std::monostate();
+  };
+  auto outcome = co_await refreshes_.Run(user_id, ask);
+  if (written) co_return *std::move(written);
   // When others kept writing, what they wrote is the present.
   if (!absl::IsAborted(outcome.value.status())) {
     CO_RETURN_IF_ERROR(outcome.value.status());
   }
-  // What others wrote since a shared poll counts too.
+  // What others wrote since a shared poll, or one that changed nothing, counts
+  // too.
   co_return co_await store_.Load(std::move(user_id));
 }
 
@@ -285,8 +291,8 @@ async::Task<absl::StatusOr<domain::Poll>> VerificationEngine::Poll(
   co_return std::move(applicant.review);
 }
 
-async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
-    async::CallContext context, std::string user_id) {
+async::Task<absl::StatusOr<std::optional<Record>>>
+VerificationEngine::AskProvider(CallContext context, std::string user_id) {
   context = context.Within(config_.provider_timeout);
   for (int polls = 0; polls < kMaxPolls; ++polls) {
     CO_ASSIGN_OR_RETURN(Record record, co_await store_.Load(user_id));
@@ -303,23 +309,26 @@ async::Task<absl::StatusOr<std::monostate>> VerificationEngine::AskProvider(
                               v1::ERROR_REASON_PROVIDER_UNAVAILABLE,
                               "Failed to fetch status from KYC provider");
     }
-    const auto stored = co_await store_.UpdateFrom(
-        std::move(record),
-        [&](const Record& current) {
-          Record next = current;
-          domain::Pin(next, config_.levels.Required(config_.default_mode));
-          next.unsettled_ms = 0;
-          domain::PollTransition result =
-              domain::ApplyPoll(next, config_.levels, *poll, clock_.NowMs());
-          result.event.source = kSourcePoll;
-          config_.steps.AdvanceOnApproval(result.transition.record);
-          return Changed(current, std::move(result.transition.record),
-                         result.event, context);
-        },
-        /*only_this_version=*/true);
+    const auto decide = [&](const Record& current) {
+      Record next = current;
+      domain::Pin(next, config_.levels.Required(config_.default_mode));
+      next.unsettled_ms = 0;
+      domain::PollTransition result =
+          domain::ApplyPoll(next, config_.levels, *poll, clock_.NowMs());
+      result.event.source = kSourcePoll;
+      config_.steps.AdvanceOnApproval(result.transition.record);
+      return Changed(current, std::move(result.transition.record), result.event,
+                     context);
+    };
+    // A hundred refreshes a second would else be as many syncs of Redis' log,
+    // which hold up all that read.
+    if (decide(record)) co_await poll_writes_.Pass();
+    auto stored = co_await store_.UpdateFrom(std::move(record), decide,
+                                             /*only_this_version=*/true);
     if (stored.ok()) {
       names_.Want(context, stored->record);
-      co_return std::monostate();
+      if (!stored->changed) co_return std::nullopt;
+      co_return std::move(stored->record);
     }
     if (stored.status().code() != absl::StatusCode::kAborted) {
       co_return stored.status();
@@ -365,9 +374,8 @@ VerificationEngine::ApplySumsubEvent(async::CallContext context,
   // Any event may be about what the provider said of the person.
   details_.Forget(webhook->user_id);
   absl::StatusOr<EventEffect> effect =
-      HasPlace(*webhook)
-          ? co_await StoreEvent(context, *webhook, event_id)
-          : co_await SettleByAsking(context, *webhook, event_id);
+      HasPlace(*webhook) ? co_await StoreEvent(context, *webhook, event_id)
+                         : co_await SettleByAsking(context, *webhook, event_id);
   if (effect.ok()) CountEvent(*effect);
   co_return effect;
 }
@@ -379,8 +387,7 @@ async::Task<absl::StatusOr<VerificationEngine::EventEffect>>
 VerificationEngine::SettleByAsking(
     CallContext context, const provider::sumsub::WebhookEvent& webhook,
     std::string event_id) {
-  const absl::StatusOr<std::monostate> asked =
-      co_await AskProvider(context, webhook.user_id);
+  const auto asked = co_await AskProvider(context, webhook.user_id);
   if (asked.ok()) co_return EventEffect::kApplied;
   if (base::ReasonOf(asked.status()) != v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
     co_return co_await Defer(context, webhook, std::move(event_id));
@@ -442,8 +449,7 @@ VerificationEngine::Reconcile(CallContext context, std::string user_id) {
   if (!domain::AwaitsReconciliation(record)) {
     co_return Reconciled{std::move(record), absl::OkStatus()};
   }
-  const absl::StatusOr<std::monostate> asked =
-      co_await AskProvider(context, user_id);
+  const auto asked = co_await AskProvider(context, user_id);
   if (base::ReasonOf(asked.status()) != v1::ERROR_REASON_APPLICANT_NOT_FOUND) {
     CO_ASSIGN_OR_RETURN(record, co_await store_.Load(std::move(user_id)));
     co_return Reconciled{std::move(record), asked.status()};

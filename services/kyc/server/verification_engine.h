@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/async/call_context.h"
+#include "services/async/pace.h"
 #include "services/async/single_flight.h"
 #include "services/async/task.h"
 #include "services/base/clock.h"
@@ -64,6 +65,9 @@ struct Caller {
 inline constexpr int kAccessTokenTtlSeconds = 600;
 // A refresh younger than this serves the next one too.
 inline constexpr std::chrono::milliseconds kRefreshReuse{3000};
+// What polls change is written at most this often per loop: much less than a
+// provider takes to answer, and many polls share a write when many are made.
+inline constexpr std::chrono::milliseconds kPollWriteInterval{20};
 
 class VerificationEngine {
  public:
@@ -153,8 +157,9 @@ class VerificationEngine {
       async::CallContext context, std::string user_id, Caller caller);
   async::Task<absl::StatusOr<base::Secret>> CreateTokenAtProvider(
       async::CallContext context, std::string user_id, std::string level);
-  // Applies a poll. ABORTED when others kept writing meanwhile.
-  async::Task<absl::StatusOr<std::monostate>> AskProvider(
+  // Applies a poll: the record as written, nothing where it stays as it was.
+  // ABORTED when others kept writing meanwhile.
+  async::Task<absl::StatusOr<std::optional<domain::Record>>> AskProvider(
       async::CallContext context, std::string user_id);
   async::Task<absl::StatusOr<EventEffect>> SettleByAsking(
       async::CallContext context, const provider::sumsub::WebhookEvent& webhook,
@@ -178,6 +183,7 @@ class VerificationEngine {
   async::SingleFlight<ApplicantResult> creations_;
   async::SingleFlight<base::Secret> tokens_;
   async::SingleFlight<std::monostate> refreshes_{kRefreshReuse};
+  async::Pace poll_writes_{kPollWriteInterval};
   std::function<void()> deferred_;
 };
 
