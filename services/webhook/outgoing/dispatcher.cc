@@ -44,8 +44,6 @@ constexpr int kPage = 64;
 // The longest that a Retry-After stops everything to an endpoint; the delivery
 // it was said of waits as long as it says.
 constexpr milliseconds kLongestPause = std::chrono::hours(1);
-// After this long without an attempt an endpoint's failures are forgotten.
-constexpr int64_t kForgetMs = 3600 * 1000;
 
 std::string_view View(absl::string_view text) {
   return {text.data(), text.size()};
@@ -182,7 +180,6 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
     Circuit circuit;
     int in_flight = 0;
     int64_t revision = 0;  // Of the subscription the circuit is about.
-    int64_t used_ms = 0;
   };
 
   // An attempt's place among those under way.
@@ -544,7 +541,6 @@ void Dispatcher::Impl::Settle(const Outcome& outcome, Endpoint& endpoint,
                               Delivery& delivery) {
   using Kind = Outcome::Kind;
   const int64_t now_ms = clock_.NowMs();
-  endpoint.used_ms = now_ms;
   metrics_.attempts.at(outcome.kind)->Add();
   ++delivery.attempts;
   delivery.last_attempt_ms = now_ms;
@@ -639,9 +635,7 @@ Task<void> Dispatcher::Impl::SampleForever() {
     metrics_.open->Set(open);
     std::erase_if(endpoints_, [&](const auto& each) {
       const Endpoint& endpoint = each.second;
-      return endpoint.in_flight == 0 &&
-             (endpoint.circuit.untouched(now_ms) ||
-              endpoint.used_ms + kForgetMs < now_ms);
+      return endpoint.in_flight == 0 && endpoint.circuit.forgettable(now_ms);
     });
     co_await async::Sleep(options_.sample_interval);
   }
