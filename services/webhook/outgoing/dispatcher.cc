@@ -1,11 +1,9 @@
 #include "services/webhook/outgoing/dispatcher.h"
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <future>
 #include <map>
-#include <random>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -15,19 +13,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/async/address_policy.h"
-#include "services/async/http_client.h"
 #include "services/async/task.h"
 #include "services/base/log.h"
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
 #include "services/webhook/backoff.h"
-#include "services/webhook/outgoing/attempt.h"
 #include "services/webhook/outgoing/circuit.h"
 #include "services/webhook/outgoing/delivery_store.h"
-#include "services/webhook/outgoing/endpoint.h"
 #include "services/webhook/outgoing/outbox_relay.h"
-#include "services/webhook/outgoing/schedule.h"
+#include "services/webhook/outgoing/sender.h"
 #include "services/webhook/outgoing/subscription_cache.h"
 #include "services/webhook/ownership.h"
 
@@ -39,31 +33,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using webhook::Backoff;
 
-// The longest that a Retry-After stops everything to an endpoint; the delivery
-// it was said of waits as long as it says.
-constexpr milliseconds kLongestPause = std::chrono::hours(1);
-
 std::string_view View(absl::string_view text) {
   return {text.data(), text.size()};
 }
 
-base::Counter* Attempts(Outcome::Kind kind) {
-  return base::GetCounter("kyc_outgoing_attempts_total",
-                          "Attempts to deliver a webhook, by their outcome.",
-                          {{"result", std::string(KindName(kind))}});
-}
-
 struct Metrics {
-  std::map<Outcome::Kind, base::Counter*> attempts;
-  base::Counter* failed =
-      base::GetCounter("kyc_outgoing_failed_total",
-                       "Deliveries given up: all their attempts failed.");
-  base::Counter* dropped = base::GetCounter(
-      "kyc_outgoing_dropped_total",
-      "Deliveries whose subscription was disabled or deleted before.");
-  base::Counter* disabled = base::GetCounter(
-      "kyc_outgoing_disabled_total",
-      "Subscriptions that their receiver ended with an answer 410.");
   base::Gauge* pending =
       base::GetGauge("kyc_outgoing_pending_deliveries",
                      "Deliveries not made yet, of this process.");
@@ -75,25 +49,11 @@ struct Metrics {
                                      "Endpoints that fail all the time.");
   base::Gauge* parts = base::GetGauge(
       "kyc_outgoing_parts", "Parts of the work that this process holds.");
-
-  Metrics() {
-    using Kind = Outcome::Kind;
-    for (const Kind kind :
-         {Kind::kDelivered, Kind::kGone, Kind::kRefused, Kind::kTimeout,
-          Kind::kConnection, Kind::kAddress, Kind::kProtocol}) {
-      attempts[kind] = Attempts(kind);
-    }
-  }
 };
-
-double Random() {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(random);
-}
 
 }  // namespace
 
-// Coroutines on the loop hold the Impl (Go); everything but `stopping_`
+// Coroutines on the loop hold the Impl (Go); everything but what Stop sets
 // belongs to the loop.
 class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -103,30 +63,31 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
         options_(std::move(options)),
         clock_(clock),
         redis_(loop, redis),
-        http_(loop, {.max_connections_per_host = options_.max_in_flight,
-                     .connect_timeout = std::chrono::seconds(5),
-                     .addresses = options_.allow_loopback
-                                      ? async::AddressPolicy::kPublicOrLoopback
-                                      : async::AddressPolicy::kPublic}),
         ownership_(redis_, {.process = options_.member,
                             .partitions = kParts,
                             .lease_time = options_.lease_ttl,
                             .processes = "kyc:{outgoing}",
                             .lease_key = LeaseKeyOfPart}),
         deliveries_(redis_),
-        subscriptions_(redis_, clock),
         cache_(redis_, clock),
         relay_(loop, redis, redis_, deliveries_, cache_, clock,
                {.sweep_interval = options_.sweep_interval,
                 .works_on = [this](int part) { return WorksOn(part); },
-                .wake = [this] { Wake(); }}) {}
+                .wake = [this] { Wake(); }}),
+        sender_(loop, redis_, deliveries_, clock,
+                {.allow_loopback = options_.allow_loopback,
+                 .attempt_timeout = options_.attempt_timeout,
+                 .max_connections_per_host = options_.max_in_flight}) {}
 
   void Start() {
     Go(Run());
     Go(SampleForever());
   }
 
-  void Stop() { stopping_ = true; }
+  void Stop() {
+    stopping_ = true;
+    sender_.Stop();
+  }
 
   std::future<void> WhenIdle() {
     std::promise<void> idle;
@@ -200,11 +161,6 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
                 const std::vector<std::vector<std::string>>& ids);
   Task<void> Attempt(std::unique_ptr<Slot> slot, Delivery delivery,
                      std::shared_ptr<const Subscription> subscription);
-  Task<Outcome> Send(std::shared_ptr<const Subscription> subscription,
-                     const Delivery& delivery);
-  void Settle(const Outcome& outcome, Endpoint& endpoint, Delivery& delivery);
-  Task<void> Disable(std::shared_ptr<const Subscription> subscription);
-  Task<void> Record(Delivery delivery, int attempts_seen);
   Task<void> SampleForever();
   Task<void> SignalWhenIdle(std::promise<void> idle);
 
@@ -213,12 +169,11 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   const base::Clock& clock_;
   const Metrics metrics_;
   async::Redis redis_;
-  async::HttpClient http_;
   webhook::Ownership ownership_;
   DeliveryStore deliveries_;
-  SubscriptionStore subscriptions_;
   SubscriptionCache cache_;
   OutboxRelay relay_;
+  Sender sender_;
 
   std::set<int> leaving_;  // Parts to be released when nothing is under way.
   steady_clock::time_point next_round_{};
@@ -357,118 +312,14 @@ Dispatcher::Impl::Slots Dispatcher::Impl::PickDue(
   return slots;
 }
 
-// A delivery's way from being due to the outcome that is stored.
+// Holds the slot until the outcome is stored.
 Task<void> Dispatcher::Impl::Attempt(
     std::unique_ptr<Slot> slot, Delivery delivery,
     std::shared_ptr<const Subscription> subscription) {
-  const int attempts_seen = delivery.attempts;
-  delivery.next_attempt_ms = 0;
-  if (subscription == nullptr || !subscription->enabled) {
-    delivery.state = Delivery::State::kDropped;
-    metrics_.dropped->Add();
-  } else if (clock_.NowMs() - delivery.since_ms >
-             std::chrono::milliseconds(kMaxAge).count()) {
-    delivery.state = Delivery::State::kFailed;
-    metrics_.failed->Add();
-  } else {
-    const Outcome outcome = co_await Send(subscription, delivery);
-    Settle(outcome, endpoints_[delivery.subscription], delivery);
-    if (outcome.kind == Outcome::Kind::kGone) co_await Disable(subscription);
-  }
-  co_await Record(std::move(delivery), attempts_seen);
-}
-
-Task<Outcome> Dispatcher::Impl::Send(
-    std::shared_ptr<const Subscription> subscription,
-    const Delivery& delivery) {
-  // Once more: the rules may have changed since it was stored.
-  if (!CheckEndpoint(subscription->url, options_.allow_loopback).ok()) {
-    co_return Outcome{.kind = Outcome::Kind::kAddress};
-  }
-  async::ClientRequest request = MakeRequest(
-      *subscription, delivery, clock_.NowMs(), options_.attempt_timeout);
-  const auto response = co_await http_.Send(std::move(request));
-  co_return Judge(response, clock_.NowMs());
-}
-
-// What an outcome means for the delivery and its endpoint.
-void Dispatcher::Impl::Settle(const Outcome& outcome, Endpoint& endpoint,
-                              Delivery& delivery) {
-  using Kind = Outcome::Kind;
-  const int64_t now_ms = clock_.NowMs();
-  metrics_.attempts.at(outcome.kind)->Add();
-  ++delivery.attempts;
-  delivery.last_attempt_ms = now_ms;
-  delivery.last_status = outcome.status;
-  delivery.last_error =
-      outcome.status == 0 ? std::string(KindName(outcome.kind)) : std::string();
-  base::LogInfo("webhook attempted",
-                {{"delivery", delivery.id},
-                 {"subscription", delivery.subscription},
-                 {"result", KindName(outcome.kind)},
-                 {"status", outcome.status},
-                 {"attempt", delivery.attempts}});
-  if (outcome.kind == Kind::kDelivered) {
-    endpoint.circuit.Succeeded();
-    delivery.state = Delivery::State::kDelivered;
-    return;
-  }
-  endpoint.circuit.Failed(now_ms);
-  if (outcome.retry_after) {
-    endpoint.circuit.Pause(
-        now_ms + std::min(*outcome.retry_after, kLongestPause).count());
-  }
-  const std::optional<milliseconds> pause =
-      outcome.kind == Kind::kGone
-          ? std::nullopt
-          : PauseAfter(delivery.attempts - delivery.attempts_before, Random(),
-                       outcome.retry_after);
-  if (pause) {
-    delivery.next_attempt_ms = now_ms + pause->count();
-    return;
-  }
-  delivery.state = Delivery::State::kFailed;
-  metrics_.failed->Add();
-  base::LogWarning("webhook given up",
-                   {{"delivery", delivery.id},
-                    {"subscription", delivery.subscription},
-                    {"attempts", delivery.attempts}});
-}
-
-Task<void> Dispatcher::Impl::Disable(
-    std::shared_ptr<const Subscription> subscription) {
-  metrics_.disabled->Add();
-  base::LogWarning("subscription ended by its receiver",
-                   {{"subscription", subscription->id}});
-  const auto updated = co_await subscriptions_.Update(
-      subscription->id, [&](Subscription& stored) {
-        // Another url meanwhile is another receiver.
-        if (stored.url == subscription->url) {
-          stored.enabled = false;
-          stored.gone = true;
-        }
-        return absl::OkStatus();
-      });
-  if (!updated.ok() && !absl::IsNotFound(updated.status())) {
-    // The next event's 410 will do.
-    base::LogWarning("subscription not disabled",
-                     {{"subscription", subscription->id},
-                      {"error", View(updated.status().message())}});
-  }
-}
-
-// Repeats until Redis has it: a delivery whose outcome is unknown would be
-// made again at once. When stopping, once is enough.
-Task<void> Dispatcher::Impl::Record(Delivery delivery, int attempts_seen) {
-  Backoff backoff(milliseconds(100), milliseconds(5000));
-  while (true) {
-    const absl::StatusOr<bool> recorded =
-        co_await deliveries_.Record(delivery, attempts_seen);
-    if (recorded.ok() || stopping_) co_return;
-    base::LogWarning("outcome of a webhook not stored",
-                     {{"error", View(recorded.status().message())}});
-    co_await async::Sleep(backoff.Next());
-  }
+  // While a slot is held its endpoint is not forgotten (SampleForever).
+  Circuit& circuit = endpoints_[slot->queue().subscription].circuit;
+  co_await sender_.Attempt(std::move(delivery), std::move(subscription),
+                           circuit);
 }
 
 Task<void> Dispatcher::Impl::SampleForever() {
