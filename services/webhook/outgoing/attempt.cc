@@ -1,5 +1,6 @@
 #include "services/webhook/outgoing/attempt.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ namespace {
 
 // What of an answer's body is read at all, none of which is kept.
 constexpr size_t kMaxResponseBytes = 64 * 1024;
+// The longest that a Retry-After stops everything to an endpoint; the delivery
+// it was said of waits as long as it says.
+constexpr milliseconds kLongestPause = std::chrono::hours(1);
 
 }  // namespace
 
@@ -69,6 +73,37 @@ Outcome Judge(const absl::StatusOr<async::ClientResponse>& response,
         ParseRetryAfter(response->Header("retry-after"), now_ms);
   }
   return outcome;
+}
+
+void Settle(const Outcome& outcome, int64_t now_ms, double random,
+            Circuit& circuit, Delivery& delivery) {
+  using Kind = Outcome::Kind;
+  ++delivery.attempts;
+  delivery.last_attempt_ms = now_ms;
+  delivery.next_attempt_ms = 0;
+  delivery.last_status = outcome.status;
+  delivery.last_error =
+      outcome.status == 0 ? std::string(KindName(outcome.kind)) : std::string();
+  if (outcome.kind == Kind::kDelivered) {
+    circuit.Succeeded();
+    delivery.state = Delivery::State::kDelivered;
+    return;
+  }
+  circuit.Failed(now_ms);
+  if (outcome.retry_after) {
+    circuit.Pause(now_ms +
+                  std::min(*outcome.retry_after, kLongestPause).count());
+  }
+  const std::optional<milliseconds> pause =
+      outcome.kind == Kind::kGone
+          ? std::nullopt
+          : PauseAfter(delivery.attempts - delivery.attempts_before, random,
+                       outcome.retry_after);
+  if (pause) {
+    delivery.next_attempt_ms = now_ms + pause->count();
+  } else {
+    delivery.state = Delivery::State::kFailed;
+  }
 }
 
 std::string_view KindName(Outcome::Kind kind) {

@@ -1,6 +1,7 @@
-// One attempt to deliver: what is sent, and what the answer means.
+// One attempt to deliver: what is sent, what the answer means, and what comes
+// of it.
 //
-// Thread-safe: free functions.
+// Pure: no clock and no randomness of its own.
 #ifndef KYC_SERVICES_WEBHOOK_OUTGOING_ATTEMPT_H_
 #define KYC_SERVICES_WEBHOOK_OUTGOING_ATTEMPT_H_
 
@@ -11,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "services/async/http_client.h"
+#include "services/webhook/outgoing/circuit.h"
 #include "services/webhook/outgoing/delivery_store.h"
 #include "services/webhook/outgoing/subscription.h"
 
@@ -37,8 +39,18 @@ struct Outcome {
   std::optional<std::chrono::milliseconds> retry_after;
 };
 
+// What the answer, or its absence, means. A Retry-After is read as of
+// `now_ms`.
 Outcome Judge(const absl::StatusOr<async::ClientResponse>& response,
               int64_t now_ms);
+
+// What an attempt that ended at `now_ms` means for the delivery and for its
+// endpoint. Counts it, notes the answer, and says when the next one is due, by
+// the schedule (`random` as for PauseAfter); without a next one the delivery is
+// delivered or failed. What a receiver asks for with Retry-After stops
+// everything to its endpoint, too, for an hour at most.
+void Settle(const Outcome& outcome, int64_t now_ms, double random,
+            Circuit& circuit, Delivery& delivery);
 
 // "delivered", "gone", …: for metrics and logs.
 std::string_view KindName(Outcome::Kind kind);

@@ -4,6 +4,9 @@
 
 #include <string>
 
+#include "services/webhook/outgoing/circuit.h"
+#include "services/webhook/outgoing/delivery_store.h"
+#include "services/webhook/outgoing/schedule.h"
 #include "services/webhook/outgoing/signature.h"
 
 namespace kyc::outgoing {
@@ -83,6 +86,80 @@ TEST(AttemptTest, TheRequestIsSignedForNow) {
   EXPECT_EQ(id, "msg_1");
   EXPECT_EQ(timestamp, "1784000000");
   EXPECT_EQ(signature, Sign({current, old}, "msg_1", 1784000000, "{}"));
+}
+
+// A pending delivery that is due, and its endpoint.
+class SettleTest : public ::testing::Test {
+ protected:
+  SettleTest() { delivery.next_attempt_ms = kNow - 5; }
+  void Settle(const Outcome& outcome) {
+    kyc::outgoing::Settle(outcome, kNow, /*random=*/0, circuit, delivery);
+  }
+  int Allowance(int64_t now_ms) const {
+    return circuit.Allowance(now_ms, /*in_flight=*/0, /*most=*/8);
+  }
+
+  Circuit circuit;
+  Delivery delivery;
+};
+
+TEST_F(SettleTest, ASuccessEndsTheDeliveryAndClosesTheCircuit) {
+  for (int i = 0; i < 5; ++i) circuit.Failed(kNow);
+  delivery.last_error = "timeout";
+  Settle({.kind = Kind::kDelivered, .status = 204});
+  EXPECT_EQ(delivery.state, Delivery::State::kDelivered);
+  EXPECT_EQ(delivery.attempts, 1);
+  EXPECT_EQ(delivery.last_attempt_ms, kNow);
+  EXPECT_EQ(delivery.next_attempt_ms, 0);
+  EXPECT_EQ(delivery.last_status, 204);
+  EXPECT_EQ(delivery.last_error, "");
+  EXPECT_FALSE(circuit.open());
+}
+
+TEST_F(SettleTest, AFailureIsFollowedByTheNextAttempt) {
+  delivery.attempts = 1;
+  Settle({.kind = Kind::kTimeout});
+  EXPECT_EQ(delivery.state, Delivery::State::kPending);
+  EXPECT_EQ(delivery.attempts, 2);
+  EXPECT_EQ(delivery.last_attempt_ms, kNow);
+  EXPECT_EQ(delivery.next_attempt_ms, kNow + milliseconds(kPauses[1]).count());
+  EXPECT_EQ(delivery.last_status, 0);
+  EXPECT_EQ(delivery.last_error, "timeout");
+  // Of the circuit it is one of five.
+  EXPECT_FALSE(circuit.forgettable(kNow));
+  EXPECT_EQ(Allowance(kNow), 8);
+}
+
+TEST_F(SettleTest, TheLastAttemptAndA410EndTheDelivery) {
+  delivery.attempts = kMaxAttempts - 1;
+  Settle({.kind = Kind::kRefused, .status = 500});
+  EXPECT_EQ(delivery.state, Delivery::State::kFailed);
+  EXPECT_EQ(delivery.next_attempt_ms, 0);
+  delivery = Delivery();
+  Settle({.kind = Kind::kGone, .status = 410});
+  EXPECT_EQ(delivery.state, Delivery::State::kFailed);
+  EXPECT_EQ(delivery.next_attempt_ms, 0);
+  // Sent again by hand it has all its attempts before it.
+  delivery = Delivery();
+  delivery.attempts = delivery.attempts_before = kMaxAttempts;
+  Settle({.kind = Kind::kRefused, .status = 500});
+  EXPECT_EQ(delivery.state, Delivery::State::kPending);
+  EXPECT_EQ(delivery.next_attempt_ms, kNow + milliseconds(kPauses[0]).count());
+}
+
+TEST_F(SettleTest, ARetryAfterStopsTheEndpointForAnHourAtMost) {
+  Settle({.kind = Kind::kRefused,
+          .status = 429,
+          .retry_after = std::chrono::minutes(2)});
+  EXPECT_EQ(delivery.next_attempt_ms, kNow + 120'000);
+  EXPECT_EQ(Allowance(kNow + 119'999), 0);
+  EXPECT_EQ(Allowance(kNow + 120'000), 8);
+  Settle({.kind = Kind::kRefused,
+          .status = 429,
+          .retry_after = std::chrono::hours(24)});
+  EXPECT_EQ(delivery.next_attempt_ms, kNow + 24 * 3'600'000);
+  EXPECT_EQ(Allowance(kNow + 3'599'999), 0);
+  EXPECT_EQ(Allowance(kNow + 3'600'000), 8);
 }
 
 }  // namespace

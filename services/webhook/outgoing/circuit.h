@@ -19,14 +19,17 @@ class Circuit {
     if (now_ms < not_before_ms_) return 0;
     return std::max(0, (open() ? 1 : most) - in_flight);
   }
-  // Whether it is as a new one.
-  bool untouched(int64_t now_ms) const {
-    return failures_ == 0 && not_before_ms_ <= now_ms;
+  // Whether it need not be kept: no pause is to be waited for, and no failure
+  // counts, or the last one is more than an hour ago.
+  bool forgettable(int64_t now_ms) const {
+    return not_before_ms_ <= now_ms &&
+           (failures_ == 0 || last_failure_ms_ + kForgetMs < now_ms);
   }
   bool open() const { return failures_ >= kThreshold; }
 
   void Succeeded() { *this = Circuit(); }
   void Failed(int64_t now_ms) {
+    last_failure_ms_ = now_ms;
     if (failures_ < kThreshold) ++failures_;
     if (!open()) return;
     not_before_ms_ = std::max(not_before_ms_, now_ms + pause_ms_);
@@ -41,8 +44,10 @@ class Circuit {
   static constexpr int kThreshold = 5;
   static constexpr int64_t kFirstPauseMs = 30'000;
   static constexpr int64_t kLongestPauseMs = 15 * 60'000;
+  static constexpr int64_t kForgetMs = 60 * 60'000;
 
   int failures_ = 0;
+  int64_t last_failure_ms_ = 0;
   int64_t pause_ms_ = kFirstPauseMs;
   int64_t not_before_ms_ = 0;
 };

@@ -58,5 +58,20 @@ TEST(CircuitTest, APauseThatWasAskedForHoldsWhileItIsClosed) {
   EXPECT_EQ(circuit.Allowance(kNow + 1000, 0, 8), 8);
 }
 
+TEST(CircuitTest, FailuresAreForgottenAfterAnHourOrASuccess) {
+  Circuit circuit;
+  EXPECT_TRUE(circuit.forgettable(kNow));
+  circuit.Failed(kNow - 1000);
+  circuit.Failed(kNow);
+  EXPECT_FALSE(circuit.forgettable(kNow));
+  EXPECT_FALSE(circuit.forgettable(kNow + 3'600'000));
+  EXPECT_TRUE(circuit.forgettable(kNow + 3'600'001));
+  circuit.Succeeded();
+  EXPECT_TRUE(circuit.forgettable(kNow));
+  circuit.Pause(kNow + 1000);
+  EXPECT_FALSE(circuit.forgettable(kNow + 999));
+  EXPECT_TRUE(circuit.forgettable(kNow + 1000));
+}
+
 }  // namespace
 }  // namespace kyc::outgoing

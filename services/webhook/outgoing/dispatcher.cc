@@ -1,11 +1,9 @@
 #include "services/webhook/outgoing/dispatcher.h"
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <future>
 #include <map>
-#include <random>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -15,19 +13,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "services/async/address_policy.h"
-#include "services/async/http_client.h"
 #include "services/async/task.h"
 #include "services/base/log.h"
 #include "services/base/metrics.h"
 #include "services/base/status_macros.h"
 #include "services/webhook/backoff.h"
-#include "services/webhook/outgoing/attempt.h"
 #include "services/webhook/outgoing/circuit.h"
 #include "services/webhook/outgoing/delivery_store.h"
-#include "services/webhook/outgoing/endpoint.h"
-#include "services/webhook/outgoing/event.h"
-#include "services/webhook/outgoing/schedule.h"
+#include "services/webhook/outgoing/outbox_relay.h"
+#include "services/webhook/outgoing/sender.h"
 #include "services/webhook/outgoing/subscription_cache.h"
 #include "services/webhook/ownership.h"
 
@@ -39,51 +33,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using webhook::Backoff;
 
-// Entries of an outbox taken at once.
-constexpr int kPage = 64;
-// The longest that a Retry-After stops everything to an endpoint; the delivery
-// it was said of waits as long as it says.
-constexpr milliseconds kLongestPause = std::chrono::hours(1);
-// After this long without an attempt an endpoint's failures are forgotten.
-constexpr int64_t kForgetMs = 3600 * 1000;
-
 std::string_view View(absl::string_view text) {
   return {text.data(), text.size()};
 }
 
-std::vector<std::string> Channels() {
-  std::vector<std::string> channels;
-  for (int bucket = 0; bucket < kBuckets; ++bucket) {
-    channels.push_back(ChangesChannel(bucket));
-  }
-  return channels;
-}
-
-base::Counter* Attempts(Outcome::Kind kind) {
-  return base::GetCounter("kyc_outgoing_attempts_total",
-                          "Attempts to deliver a webhook, by their outcome.",
-                          {{"result", std::string(KindName(kind))}});
-}
-
 struct Metrics {
-  std::map<Outcome::Kind, base::Counter*> attempts;
-  base::Counter* created = base::GetCounter("kyc_outgoing_deliveries_total",
-                                            "Deliveries to be made.");
-  base::Counter* failed =
-      base::GetCounter("kyc_outgoing_failed_total",
-                       "Deliveries given up: all their attempts failed.");
-  base::Counter* dropped = base::GetCounter(
-      "kyc_outgoing_dropped_total",
-      "Deliveries whose subscription was disabled or deleted before.");
-  base::Counter* disabled = base::GetCounter(
-      "kyc_outgoing_disabled_total",
-      "Subscriptions that their receiver ended with an answer 410.");
-  base::Counter* unreadable =
-      base::GetCounter("kyc_outgoing_unreadable_total",
-                       "Outbox entries that could not be read: lost.");
-  base::Gauge* outbox =
-      base::GetGauge("kyc_outgoing_outbox_entries",
-                     "Changes that are not deliveries yet, of this process.");
   base::Gauge* pending =
       base::GetGauge("kyc_outgoing_pending_deliveries",
                      "Deliveries not made yet, of this process.");
@@ -95,44 +49,11 @@ struct Metrics {
                                      "Endpoints that fail all the time.");
   base::Gauge* parts = base::GetGauge(
       "kyc_outgoing_parts", "Parts of the work that this process holds.");
-
-  Metrics() {
-    using Kind = Outcome::Kind;
-    for (const Kind kind :
-         {Kind::kDelivered, Kind::kGone, Kind::kRefused, Kind::kTimeout,
-          Kind::kConnection, Kind::kAddress, Kind::kProtocol}) {
-      attempts[kind] = Attempts(kind);
-    }
-  }
 };
-
-double Random() {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(random);
-}
-
-// An entry of an outbox, as XRANGE gives it.
-struct OutboxEntry {
-  std::string id;
-  std::vector<std::string> fields;
-};
-
-std::vector<OutboxEntry> Entries(const async::RedisReply& reply) {
-  std::vector<OutboxEntry> entries;
-  for (const async::RedisReply& each : reply.elements) {
-    if (each.elements.size() < 2) continue;
-    OutboxEntry& entry = entries.emplace_back();
-    entry.id = each.elements[0].text;
-    for (const async::RedisReply& field : each.elements[1].elements) {
-      entry.fields.push_back(field.text);
-    }
-  }
-  return entries;
-}
 
 }  // namespace
 
-// Coroutines on the loop hold the Impl (Go); everything but `stopping_`
+// Coroutines on the loop hold the Impl (Go); everything but what Stop sets
 // belongs to the loop.
 class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
  public:
@@ -142,33 +63,31 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
         options_(std::move(options)),
         clock_(clock),
         redis_(loop, redis),
-        subscriber_(
-            loop, redis, Channels(),
-            [this](std::string_view channel, std::string_view) {
-              if (const auto bucket = BucketOfChannel(channel)) Mark(*bucket);
-            },
-            // Messages may have been lost: the next sweep looks everywhere.
-            [this] { next_sweep_ = {}; }),
-        http_(loop, {.max_connections_per_host = options_.max_in_flight,
-                     .connect_timeout = std::chrono::seconds(5),
-                     .addresses = options_.allow_loopback
-                                      ? async::AddressPolicy::kPublicOrLoopback
-                                      : async::AddressPolicy::kPublic}),
         ownership_(redis_, {.process = options_.member,
                             .partitions = kParts,
                             .lease_time = options_.lease_ttl,
                             .processes = "kyc:{outgoing}",
                             .lease_key = LeaseKeyOfPart}),
         deliveries_(redis_),
-        subscriptions_(redis_, clock),
-        cache_(redis_, clock) {}
+        cache_(redis_, clock),
+        relay_(loop, redis, redis_, deliveries_, cache_, clock,
+               {.sweep_interval = options_.sweep_interval,
+                .works_on = [this](int part) { return WorksOn(part); },
+                .wake = [this] { Wake(); }}),
+        sender_(loop, redis_, deliveries_, clock,
+                {.allow_loopback = options_.allow_loopback,
+                 .attempt_timeout = options_.attempt_timeout,
+                 .max_connections_per_host = options_.max_in_flight}) {}
 
   void Start() {
     Go(Run());
     Go(SampleForever());
   }
 
-  void Stop() { stopping_ = true; }
+  void Stop() {
+    stopping_ = true;
+    sender_.Stop();
+  }
 
   std::future<void> WhenIdle() {
     std::promise<void> idle;
@@ -182,7 +101,6 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
     Circuit circuit;
     int in_flight = 0;
     int64_t revision = 0;  // Of the subscription the circuit is about.
-    int64_t used_ms = 0;
   };
 
   // An attempt's place among those under way.
@@ -223,9 +141,6 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
     again_ = true;
     changed_.Notify();
   }
-  void Mark(int bucket) {
-    if (dirty_.insert(bucket).second) Wake();
-  }
   // Whether this process is to begin anything in that part.
   bool WorksOn(int part) const {
     return ownership_.Owns(part) && !leaving_.contains(part);
@@ -241,21 +156,11 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   Task<void> Run();
   Task<absl::Status> Turn();
   Task<absl::Status> KeepLeases();
-  Task<absl::Status> Sweep();
-  Task<absl::Status> DrainOutboxes();
-  Task<absl::Status> DrainOutbox(int bucket);
-  Task<absl::StatusOr<std::vector<Delivery>>> DeliveriesOf(
-      int part, std::vector<OutboxEntry> entries);
   Task<absl::Status> StartDue();
   Slots PickDue(const std::vector<DueQueue>& queues,
                 const std::vector<std::vector<std::string>>& ids);
   Task<void> Attempt(std::unique_ptr<Slot> slot, Delivery delivery,
                      std::shared_ptr<const Subscription> subscription);
-  Task<Outcome> Send(std::shared_ptr<const Subscription> subscription,
-                     const Delivery& delivery);
-  void Settle(const Outcome& outcome, Endpoint& endpoint, Delivery& delivery);
-  Task<void> Disable(std::shared_ptr<const Subscription> subscription);
-  Task<void> Record(Delivery delivery, int attempts_seen);
   Task<void> SampleForever();
   Task<void> SignalWhenIdle(std::promise<void> idle);
 
@@ -264,17 +169,14 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   const base::Clock& clock_;
   const Metrics metrics_;
   async::Redis redis_;
-  async::RedisSubscriber subscriber_;
-  async::HttpClient http_;
   webhook::Ownership ownership_;
   DeliveryStore deliveries_;
-  SubscriptionStore subscriptions_;
   SubscriptionCache cache_;
+  OutboxRelay relay_;
+  Sender sender_;
 
-  std::set<int> dirty_;    // Buckets that may have something in their outbox.
   std::set<int> leaving_;  // Parts to be released when nothing is under way.
   steady_clock::time_point next_round_{};
-  steady_clock::time_point next_sweep_{};
   std::unordered_map<std::string, Endpoint> endpoints_;  // By subscription.
   std::unordered_set<std::string> in_flight_;            // Deliveries' ids.
   std::array<int, kParts> in_flight_of_part_{};
@@ -305,8 +207,7 @@ Task<void> Dispatcher::Impl::Run() {
 
 Task<absl::Status> Dispatcher::Impl::Turn() {
   CO_RETURN_IF_ERROR(co_await KeepLeases());
-  CO_RETURN_IF_ERROR(co_await Sweep());
-  CO_RETURN_IF_ERROR(co_await DrainOutboxes());
+  CO_RETURN_IF_ERROR(co_await relay_.Relay());
   co_return co_await StartDue();
 }
 
@@ -317,7 +218,7 @@ Task<absl::Status> Dispatcher::Impl::KeepLeases() {
   CO_RETURN_IF_ERROR(round.status);
   next_round_ = steady_clock::now() + options_.lease_ttl / 5;
   // What is new here may have waited.
-  if (!round.taken.empty()) next_sweep_ = {};
+  if (!round.taken.empty()) relay_.SweepNext();
   leaving_.clear();
   int surplus = round.surplus;
   for (int part = kParts - 1; part >= 0 && surplus > 0; --part) {
@@ -331,100 +232,6 @@ Task<absl::Status> Dispatcher::Impl::KeepLeases() {
   }
   metrics_.parts->Set(static_cast<int64_t>(Parts().size()));
   co_return absl::OkStatus();
-}
-
-// Looks into every outbox, also those no message told of.
-Task<absl::Status> Dispatcher::Impl::Sweep() {
-  if (steady_clock::now() < next_sweep_) co_return absl::OkStatus();
-  std::vector<int> buckets;
-  async::RedisBatch batch;
-  for (int bucket = 0; bucket < kBuckets; ++bucket) {
-    if (!WorksOn(PartOfBucket(bucket))) continue;
-    buckets.push_back(bucket);
-    batch.Add({"XLEN", OutboxKey(bucket)});
-  }
-  int64_t entries = 0;
-  if (!buckets.empty()) {
-    const auto lengths = co_await redis_.CommandMany(std::move(batch));
-    for (size_t i = 0; i < lengths.size(); ++i) {
-      CO_RETURN_IF_ERROR(lengths[i].status());
-      entries += lengths[i]->integer;
-      if (lengths[i]->integer > 0) dirty_.insert(buckets[i]);
-    }
-  }
-  metrics_.outbox->Set(entries);
-  next_sweep_ = steady_clock::now() + options_.sweep_interval;
-  co_return absl::OkStatus();
-}
-
-// One page of each, so that nothing else waits for a long backlog.
-Task<absl::Status> Dispatcher::Impl::DrainOutboxes() {
-  const std::set<int> buckets = std::exchange(dirty_, {});
-  for (const int bucket : buckets) {
-    // Others see to the outboxes of other parts.
-    if (!WorksOn(PartOfBucket(bucket))) continue;
-    const absl::Status drained = co_await DrainOutbox(bucket);
-    if (!drained.ok()) {
-      dirty_.insert(buckets.begin(), buckets.end());
-      co_return drained;
-    }
-  }
-  co_return absl::OkStatus();
-}
-
-Task<absl::Status> Dispatcher::Impl::DrainOutbox(int bucket) {
-  const std::string key = OutboxKey(bucket);
-  std::vector<std::string> read = {"XRANGE", key,    "-",
-                                   "+",      "COUNT", std::to_string(kPage)};
-  CO_ASSIGN_OR_RETURN(const async::RedisReply reply,
-                      co_await redis_.Command(std::move(read)));
-  std::vector<OutboxEntry> entries = Entries(reply);
-  if (entries.empty()) co_return absl::OkStatus();
-  if (entries.size() >= kPage) Mark(bucket);
-  std::vector<std::string> remove = {"XDEL", key};
-  for (const OutboxEntry& entry : entries) remove.push_back(entry.id);
-  const int part = PartOfBucket(bucket);
-  CO_ASSIGN_OR_RETURN(std::vector<Delivery> deliveries,
-                      co_await DeliveriesOf(part, std::move(entries)));
-  CO_ASSIGN_OR_RETURN(const int64_t added,
-                      co_await deliveries_.Add(part, std::move(deliveries),
-                                               clock_.NowMs()));
-  metrics_.created->Add(static_cast<uint64_t>(added));
-  const auto removed = co_await redis_.Command(std::move(remove));
-  co_return removed.status();
-}
-
-// What these changes are to be delivered as. The subscriptions are looked at
-// after the entries were read, so that none made before a change is missed.
-Task<absl::StatusOr<std::vector<Delivery>>> Dispatcher::Impl::DeliveriesOf(
-    int part, std::vector<OutboxEntry> entries) {
-  CO_RETURN_IF_ERROR(co_await cache_.Refresh());
-  std::vector<Delivery> deliveries;
-  for (const OutboxEntry& entry : entries) {
-    const absl::StatusOr<Change> change = ParseChange(entry.fields);
-    if (!change.ok()) {
-      metrics_.unreadable->Add();
-      base::LogError("unreadable outbox entry", {{"entry", entry.id}});
-      continue;
-    }
-    CO_ASSIGN_OR_RETURN(const SubscriptionCache::List subscriptions,
-                        co_await cache_.OfTenant(change->tenant));
-    for (const auto& subscription : subscriptions) {
-      if (!subscription->enabled) continue;
-      for (const std::string_view type : EventTypesOf(*change)) {
-        const std::vector<std::string>& wanted = subscription->event_types;
-        if (std::find(wanted.begin(), wanted.end(), type) == wanted.end()) {
-          continue;
-        }
-        Delivery& delivery = deliveries.emplace_back();
-        delivery.id = DeliveryId(part, change->id, type, subscription->id);
-        delivery.subscription = subscription->id;
-        delivery.type = std::string(type);
-        delivery.body = Payload(type, *change);
-      }
-    }
-  }
-  co_return deliveries;
 }
 
 Task<absl::Status> Dispatcher::Impl::StartDue() {
@@ -505,119 +312,14 @@ Dispatcher::Impl::Slots Dispatcher::Impl::PickDue(
   return slots;
 }
 
-// A delivery's way from being due to the outcome that is stored.
+// Holds the slot until the outcome is stored.
 Task<void> Dispatcher::Impl::Attempt(
     std::unique_ptr<Slot> slot, Delivery delivery,
     std::shared_ptr<const Subscription> subscription) {
-  const int attempts_seen = delivery.attempts;
-  delivery.next_attempt_ms = 0;
-  if (subscription == nullptr || !subscription->enabled) {
-    delivery.state = Delivery::State::kDropped;
-    metrics_.dropped->Add();
-  } else if (clock_.NowMs() - delivery.since_ms >
-             std::chrono::milliseconds(kMaxAge).count()) {
-    delivery.state = Delivery::State::kFailed;
-    metrics_.failed->Add();
-  } else {
-    const Outcome outcome = co_await Send(subscription, delivery);
-    Settle(outcome, endpoints_[delivery.subscription], delivery);
-    if (outcome.kind == Outcome::Kind::kGone) co_await Disable(subscription);
-  }
-  co_await Record(std::move(delivery), attempts_seen);
-}
-
-Task<Outcome> Dispatcher::Impl::Send(
-    std::shared_ptr<const Subscription> subscription,
-    const Delivery& delivery) {
-  // Once more: the rules may have changed since it was stored.
-  if (!CheckEndpoint(subscription->url, options_.allow_loopback).ok()) {
-    co_return Outcome{.kind = Outcome::Kind::kAddress};
-  }
-  async::ClientRequest request = MakeRequest(
-      *subscription, delivery, clock_.NowMs(), options_.attempt_timeout);
-  const auto response = co_await http_.Send(std::move(request));
-  co_return Judge(response, clock_.NowMs());
-}
-
-// What an outcome means for the delivery and its endpoint.
-void Dispatcher::Impl::Settle(const Outcome& outcome, Endpoint& endpoint,
-                              Delivery& delivery) {
-  using Kind = Outcome::Kind;
-  const int64_t now_ms = clock_.NowMs();
-  endpoint.used_ms = now_ms;
-  metrics_.attempts.at(outcome.kind)->Add();
-  ++delivery.attempts;
-  delivery.last_attempt_ms = now_ms;
-  delivery.last_status = outcome.status;
-  delivery.last_error =
-      outcome.status == 0 ? std::string(KindName(outcome.kind)) : std::string();
-  base::LogInfo("webhook attempted",
-                {{"delivery", delivery.id},
-                 {"subscription", delivery.subscription},
-                 {"result", KindName(outcome.kind)},
-                 {"status", outcome.status},
-                 {"attempt", delivery.attempts}});
-  if (outcome.kind == Kind::kDelivered) {
-    endpoint.circuit.Succeeded();
-    delivery.state = Delivery::State::kDelivered;
-    return;
-  }
-  endpoint.circuit.Failed(now_ms);
-  if (outcome.retry_after) {
-    endpoint.circuit.Pause(
-        now_ms + std::min(*outcome.retry_after, kLongestPause).count());
-  }
-  const std::optional<milliseconds> pause =
-      outcome.kind == Kind::kGone
-          ? std::nullopt
-          : PauseAfter(delivery.attempts - delivery.attempts_before, Random(),
-                       outcome.retry_after);
-  if (pause) {
-    delivery.next_attempt_ms = now_ms + pause->count();
-    return;
-  }
-  delivery.state = Delivery::State::kFailed;
-  metrics_.failed->Add();
-  base::LogWarning("webhook given up",
-                   {{"delivery", delivery.id},
-                    {"subscription", delivery.subscription},
-                    {"attempts", delivery.attempts}});
-}
-
-Task<void> Dispatcher::Impl::Disable(
-    std::shared_ptr<const Subscription> subscription) {
-  metrics_.disabled->Add();
-  base::LogWarning("subscription ended by its receiver",
-                   {{"subscription", subscription->id}});
-  const auto updated = co_await subscriptions_.Update(
-      subscription->id, [&](Subscription& stored) {
-        // Another url meanwhile is another receiver.
-        if (stored.url == subscription->url) {
-          stored.enabled = false;
-          stored.gone = true;
-        }
-        return absl::OkStatus();
-      });
-  if (!updated.ok() && !absl::IsNotFound(updated.status())) {
-    // The next event's 410 will do.
-    base::LogWarning("subscription not disabled",
-                     {{"subscription", subscription->id},
-                      {"error", View(updated.status().message())}});
-  }
-}
-
-// Repeats until Redis has it: a delivery whose outcome is unknown would be
-// made again at once. When stopping, once is enough.
-Task<void> Dispatcher::Impl::Record(Delivery delivery, int attempts_seen) {
-  Backoff backoff(milliseconds(100), milliseconds(5000));
-  while (true) {
-    const absl::StatusOr<bool> recorded =
-        co_await deliveries_.Record(delivery, attempts_seen);
-    if (recorded.ok() || stopping_) co_return;
-    base::LogWarning("outcome of a webhook not stored",
-                     {{"error", View(recorded.status().message())}});
-    co_await async::Sleep(backoff.Next());
-  }
+  // While a slot is held its endpoint is not forgotten (SampleForever).
+  Circuit& circuit = endpoints_[slot->queue().subscription].circuit;
+  co_await sender_.Attempt(std::move(delivery), std::move(subscription),
+                           circuit);
 }
 
 Task<void> Dispatcher::Impl::SampleForever() {
@@ -639,9 +341,7 @@ Task<void> Dispatcher::Impl::SampleForever() {
     metrics_.open->Set(open);
     std::erase_if(endpoints_, [&](const auto& each) {
       const Endpoint& endpoint = each.second;
-      return endpoint.in_flight == 0 &&
-             (endpoint.circuit.untouched(now_ms) ||
-              endpoint.used_ms + kForgetMs < now_ms);
+      return endpoint.in_flight == 0 && endpoint.circuit.forgettable(now_ms);
     });
     co_await async::Sleep(options_.sample_interval);
   }

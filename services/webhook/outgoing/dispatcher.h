@@ -35,12 +35,12 @@ struct DispatcherOptions {
 // One process's share of the work, on one loop.
 //
 // The outboxes and the deliveries fall into 16 parts; each belongs to one
-// process at a time (webhook/ownership.h). An entry of an outbox becomes one
-// delivery for each event type that a subscription of the user's tenant wants,
-// and is removed only when these are stored. A crash in between only means
-// that the same deliveries, with the same ids, are stored again, which has no
-// effect. A delivery is due until its outcome is stored: a crash in an attempt
-// means that it is made again, with the same webhook-id.
+// process at a time (webhook/ownership.h). In its own parts a dispatcher turns
+// changes into deliveries (outbox_relay.h) and has those attempted whose time
+// has come (sender.h). The subscriptions take turns, each within a circuit
+// (circuit.h) and a bound of its own. A delivery is due until its outcome is
+// stored: a crash in an attempt means that it is made again, with the same
+// webhook-id.
 //
 // Redis errors are waited out with a back-off.
 class Dispatcher {
