@@ -67,7 +67,7 @@ inline constexpr int kAccessTokenTtlSeconds = 600;
 inline constexpr std::chrono::milliseconds kRefreshReuse{3000};
 // What polls change is written at most this often per loop: much less than a
 // provider takes to answer, and many polls share a write when many are made.
-inline constexpr std::chrono::milliseconds kPollWriteInterval{20};
+inline constexpr std::chrono::milliseconds kPollWriteInterval{50};
 
 class VerificationEngine {
  public:
