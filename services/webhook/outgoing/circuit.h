@@ -9,7 +9,8 @@ namespace kyc::outgoing {
 
 // After 5 failures in a row it opens: nothing is attempted for 30 seconds, then
 // one attempt at a time is, and each that fails doubles the pause, up to 15
-// minutes. Any success closes it. Times are epoch milliseconds. Not
+// minutes. What fails during a pause was under way when it began, and makes it
+// no longer. Any success closes it. Times are epoch milliseconds. Not
 // thread-safe.
 class Circuit {
  public:
@@ -31,8 +32,8 @@ class Circuit {
   void Failed(int64_t now_ms) {
     last_failure_ms_ = now_ms;
     if (failures_ < kThreshold) ++failures_;
-    if (!open()) return;
-    not_before_ms_ = std::max(not_before_ms_, now_ms + pause_ms_);
+    if (!open() || now_ms < not_before_ms_) return;
+    not_before_ms_ = now_ms + pause_ms_;
     pause_ms_ = std::min(pause_ms_ * 2, kLongestPauseMs);
   }
   // The receiver asks for a pause itself.

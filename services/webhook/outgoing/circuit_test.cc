@@ -49,6 +49,16 @@ TEST(CircuitTest, PausesGrowAndASuccessEndsThem) {
   EXPECT_EQ(circuit.Allowance(now, 0, 8), 8);
 }
 
+TEST(CircuitTest, WhatWasUnderWayMakesAPauseNoLonger) {
+  Circuit circuit;
+  for (int i = 0; i < 8; ++i) circuit.Failed(kNow + i);
+  EXPECT_EQ(circuit.Allowance(kNow + 4 + 29'999, 0, 8), 0);
+  EXPECT_EQ(circuit.Allowance(kNow + 4 + 30'000, 0, 8), 1);
+  circuit.Failed(kNow + 60'000);
+  EXPECT_EQ(circuit.Allowance(kNow + 60'000 + 59'999, 0, 8), 0);
+  EXPECT_EQ(circuit.Allowance(kNow + 60'000 + 60'000, 0, 8), 1);
+}
+
 TEST(CircuitTest, APauseThatWasAskedForHoldsWhileItIsClosed) {
   Circuit circuit;
   circuit.Failed(kNow);

@@ -157,6 +157,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   Task<absl::Status> Turn();
   Task<absl::Status> KeepLeases();
   Task<absl::Status> StartDue();
+  void ForgetEndpoints();
   Slots PickDue(const std::vector<DueQueue>& queues,
                 const std::vector<std::vector<std::string>>& ids);
   Task<void> Attempt(std::unique_ptr<Slot> slot, Delivery delivery,
@@ -180,6 +181,7 @@ class Dispatcher::Impl : public std::enable_shared_from_this<Impl> {
   std::unordered_map<std::string, Endpoint> endpoints_;  // By subscription.
   std::unordered_set<std::string> in_flight_;            // Deliveries' ids.
   std::array<int, kParts> in_flight_of_part_{};
+  bool forget_ = false;    // ForgetEndpoints is due.
   size_t rounds_ = 0;      // Of PickDue.
   bool again_ = false;     // Something has happened since the last turn began.
   bool run_ended_ = false;
@@ -234,7 +236,18 @@ Task<absl::Status> Dispatcher::Impl::KeepLeases() {
   co_return absl::OkStatus();
 }
 
+// Only between the rounds of StartDue, which looks at an endpoint twice.
+void Dispatcher::Impl::ForgetEndpoints() {
+  if (!std::exchange(forget_, false)) return;
+  const int64_t now_ms = clock_.NowMs();
+  std::erase_if(endpoints_, [&](const auto& each) {
+    const Endpoint& endpoint = each.second;
+    return endpoint.in_flight == 0 && endpoint.circuit.forgettable(now_ms);
+  });
+}
+
 Task<absl::Status> Dispatcher::Impl::StartDue() {
+  ForgetEndpoints();
   const int64_t now_ms = clock_.NowMs();
   CO_ASSIGN_OR_RETURN(std::vector<DueQueue> queues,
                       co_await deliveries_.DueQueues(Parts(), now_ms));
@@ -316,7 +329,7 @@ Dispatcher::Impl::Slots Dispatcher::Impl::PickDue(
 Task<void> Dispatcher::Impl::Attempt(
     std::unique_ptr<Slot> slot, Delivery delivery,
     std::shared_ptr<const Subscription> subscription) {
-  // While a slot is held its endpoint is not forgotten (SampleForever).
+  // While a slot is held its endpoint is not forgotten (ForgetEndpoints).
   Circuit& circuit = endpoints_[slot->queue().subscription].circuit;
   co_await sender_.Attempt(std::move(delivery), std::move(subscription),
                            circuit);
@@ -339,10 +352,7 @@ Task<void> Dispatcher::Impl::SampleForever() {
       open += endpoint.circuit.open() ? 1 : 0;
     }
     metrics_.open->Set(open);
-    std::erase_if(endpoints_, [&](const auto& each) {
-      const Endpoint& endpoint = each.second;
-      return endpoint.in_flight == 0 && endpoint.circuit.forgettable(now_ms);
-    });
+    forget_ = true;
     co_await async::Sleep(options_.sample_interval);
   }
 }

@@ -586,6 +586,18 @@ TEST_F(DispatcherTest, UnreadableEntriesStandInNobodysWay) {
   }));
 }
 
+TEST_F(DispatcherTest, AnOutboxThatIsNoneStandsInNobodysWay) {
+  const Subscription subscription = Subscribe(stub_.url() + "/");
+  Do({"SET", OutboxKey(7), "a text"});
+  StartDispatcher();
+  Do({"PUBLISH", ChangesChannel(7), ""});
+  Change(8, 1);
+  EXPECT_TRUE(EventuallyLogged(subscription, State::kDelivered, 1));
+  Do({"DEL", OutboxKey(7)});
+  Change(7, 2);
+  EXPECT_TRUE(EventuallyLogged(subscription, State::kDelivered, 2));
+}
+
 TEST_F(DispatcherTest, BothSecretsSignDuringARotation) {
   const Subscription subscription = Subscribe(stub_.url());
   const base::Secret fresh = NewSecret().value();

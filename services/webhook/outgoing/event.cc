@@ -74,7 +74,8 @@ absl::StatusOr<Change> ParseChange(const std::vector<std::string>& fields) {
     if (name == "env") change.tenant.env_id = value;
   }
   if (!readable || change.id.empty() || change.user_id.empty() ||
-      change.to.empty() || change.version <= 0) {
+      change.from.empty() || change.to.empty() || change.version <= 0 ||
+      change.time_ms <= 0) {
     return absl::DataLossError("unreadable outbox entry");
   }
   return change;

@@ -50,7 +50,7 @@ struct Change {
 };
 
 // From an entry's fields, names and values in turn; unknown ones are ignored.
-// DATA_LOSS when one is missing or cannot be read.
+// DATA_LOSS when one but org and env is missing, or cannot be read.
 absl::StatusOr<Change> ParseChange(const std::vector<std::string>& fields);
 
 // Types that can be subscribed to.

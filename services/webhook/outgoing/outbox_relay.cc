@@ -26,6 +26,14 @@ std::vector<std::string> Channels() {
   return channels;
 }
 
+// Of one outbox alone, such as a key of another type: the others go on.
+void LogStuck(int bucket, const absl::Status& status) {
+  const auto why = status.message();
+  base::LogError("an outbox is stuck",
+                 {{"bucket", bucket},
+                  {"error", std::string_view(why.data(), why.size())}});
+}
+
 }  // namespace
 
 OutboxRelay::Metrics::Metrics()
@@ -67,7 +75,10 @@ Task<absl::Status> OutboxRelay::Relay() {
 
 // Looks into every outbox, also those no message told of.
 Task<absl::Status> OutboxRelay::Sweep() {
-  if (steady_clock::now() < next_sweep_) co_return absl::OkStatus();
+  const auto now = steady_clock::now();
+  if (now < next_sweep_) co_return absl::OkStatus();
+  // Before it begins: what comes meanwhile may ask for the next one.
+  next_sweep_ = now + options_.sweep_interval;
   std::vector<int> buckets;
   async::RedisBatch batch;
   for (int bucket = 0; bucket < kBuckets; ++bucket) {
@@ -79,13 +90,19 @@ Task<absl::Status> OutboxRelay::Sweep() {
   if (!buckets.empty()) {
     const auto lengths = co_await redis_.CommandMany(std::move(batch));
     for (size_t i = 0; i < lengths.size(); ++i) {
-      CO_RETURN_IF_ERROR(lengths[i].status());
+      if (absl::IsInternal(lengths[i].status())) {
+        LogStuck(buckets[i], lengths[i].status());
+        continue;
+      }
+      if (!lengths[i].ok()) {
+        SweepNext();
+        co_return lengths[i].status();
+      }
       entries += lengths[i]->integer;
       if (lengths[i]->integer > 0) dirty_.insert(buckets[i]);
     }
   }
   metrics_.outbox->Set(entries);
-  next_sweep_ = steady_clock::now() + options_.sweep_interval;
   co_return absl::OkStatus();
 }
 
@@ -96,7 +113,9 @@ Task<absl::Status> OutboxRelay::DrainOutboxes() {
     // Others see to the outboxes of other parts.
     if (!options_.works_on(PartOfBucket(bucket))) continue;
     const absl::Status drained = co_await DrainOutbox(bucket);
-    if (!drained.ok()) {
+    if (absl::IsInternal(drained)) {
+      LogStuck(bucket, drained);  // The next sweep tries again.
+    } else if (!drained.ok()) {
       dirty_.insert(buckets.begin(), buckets.end());
       co_return drained;
     }

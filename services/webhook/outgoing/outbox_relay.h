@@ -50,8 +50,9 @@ class OutboxRelay {
   // Sweeps when its time has come, then takes at most one page of 64 entries
   // out of each outbox that has some, so that nothing else waits for a long
   // backlog; wakes when there are more. An entry that cannot be read is
-  // logged and removed. Errors are Redis's; what was not done then is done by
-  // a later call. One call at a time.
+  // logged and removed, an outbox that Redis refuses is logged and left to the
+  // next sweep. Other errors are Redis's; what was not done then is done by a
+  // later call. One call at a time.
   async::Task<absl::Status> Relay();
   // The next Relay looks into every outbox: there are new parts to work on.
   void SweepNext() { next_sweep_ = {}; }

@@ -80,7 +80,7 @@ Task<void> Sender::Attempt(Delivery delivery,
   } else if (clock_.NowMs() - delivery.since_ms >
              std::chrono::milliseconds(kMaxAge).count()) {
     delivery.state = Delivery::State::kFailed;
-    metrics_.failed->Add();
+    GivenUp(delivery);
   } else {
     const Outcome outcome = co_await Send(subscription, delivery);
     Settle(outcome, clock_.NowMs(), Random(), circuit, delivery);
@@ -110,7 +110,10 @@ void Sender::Report(const Outcome& outcome, const Delivery& delivery) {
                                       {"result", KindName(outcome.kind)},
                                       {"status", outcome.status},
                                       {"attempt", delivery.attempts}});
-  if (delivery.state != Delivery::State::kFailed) return;
+  if (delivery.state == Delivery::State::kFailed) GivenUp(delivery);
+}
+
+void Sender::GivenUp(const Delivery& delivery) {
   metrics_.failed->Add();
   base::LogWarning("webhook given up", {{"delivery", delivery.id},
                                         {"subscription", delivery.subscription},

@@ -68,6 +68,7 @@ class Sender {
   async::Task<Outcome> Send(std::shared_ptr<const Subscription> subscription,
                             const Delivery& delivery);
   void Report(const Outcome& outcome, const Delivery& delivery);
+  void GivenUp(const Delivery& delivery);
   async::Task<void> Disable(std::shared_ptr<const Subscription> subscription);
   async::Task<void> Record(Delivery delivery, int attempts_seen);
 
