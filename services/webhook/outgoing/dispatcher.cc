@@ -377,11 +377,15 @@ Dispatcher::Dispatcher(async::Loop& loop, const async::RedisOptions& redis,
 
 Dispatcher::~Dispatcher() { impl_->Stop(); }
 
-void Dispatcher::Stop() { impl_->Stop(); }
+void Dispatcher::Stop() {
+  if (idle_.valid()) return;
+  impl_->Stop();
+  idle_ = impl_->WhenIdle();
+}
 
 bool Dispatcher::Drain(milliseconds limit) {
-  impl_->Stop();
-  return impl_->WhenIdle().wait_for(limit) == std::future_status::ready;
+  Stop();
+  return idle_.wait_for(limit) == std::future_status::ready;
 }
 
 }  // namespace kyc::outgoing

@@ -4,6 +4,7 @@
 #define KYC_SERVICES_WEBHOOK_OUTGOING_DISPATCHER_H_
 
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 
@@ -51,17 +52,18 @@ class Dispatcher {
   // Starts nothing new; what is suspended ends with the loop. Any thread.
   ~Dispatcher();
 
-  // Starts nothing new. Any thread.
+  // Starts nothing new, and gives the leases back once the attempts under way
+  // are over, while the caller goes on. Any thread, but the same one as Drain.
   void Stop();
-  // The same, then waits for attempts under way and gives the leases back.
-  // False when `limit` was not enough: what is left is attempted again by
-  // whoever comes next. Blocks the calling thread, which must not be the
-  // loop's, and the loop must run.
+  // The same, then waits for that. False when `limit` was not enough: what is
+  // left is attempted again by whoever comes next. Blocks the calling thread,
+  // which must not be the loop's, and the loop must run.
   bool Drain(std::chrono::milliseconds limit);
 
  private:
   class Impl;
   const std::shared_ptr<Impl> impl_;
+  std::future<void> idle_;  // Once stopped.
 };
 
 }  // namespace kyc::outgoing

@@ -558,6 +558,23 @@ TEST_F(DispatcherTest, ProcessesShareTheWork) {
   ASSERT_TRUE(EventuallyLogged(subscription, State::kDelivered, 301));
 }
 
+TEST_F(DispatcherTest, StoppingGivesTheLeasesBack) {
+  DispatcherOptions options = Options("a");
+  options.lease_ttl = std::chrono::minutes(5);
+  StartDispatcher(options);
+  const auto leases = [&] {
+    int64_t held = 0;
+    for (int part = 0; part < kParts; ++part) {
+      held += Do({"EXISTS", LeaseKeyOfPart(part)}).integer;
+    }
+    return held;
+  };
+  ASSERT_TRUE(Eventually([&] { return leases() == kParts; }));
+  processes_[0].dispatcher->Stop();
+  EXPECT_TRUE(Eventually([&] { return leases() == 0; }));
+  EXPECT_TRUE(processes_[0].dispatcher->Drain(std::chrono::seconds(5)));
+}
+
 TEST_F(DispatcherTest, RedisMayGoAndComeBack) {
   const Subscription subscription = Subscribe(stub_.url());
   StartDispatcher();
