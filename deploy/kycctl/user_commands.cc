@@ -180,10 +180,12 @@ absl::Status Erase(const Args& args, std::ostream& out) {
   ASSIGN_OR_RETURN(const auto response,
                    Connect(args).Call(&Stub::EraseUser, request));
   const int64_t at = response.erased_at_ms();
+  const std::string user = Printable(request.user_id());
   return PrintChange(args, out,
-                     at == 0 ? "nothing is stored of this user"
-                             : "erased " + Printable(request.user_id()) +
-                                   " at " + ShowExactTime(at),
+                     response.was_unknown()
+                         ? "nothing was stored of " + user +
+                               "; what may still come is not kept"
+                         : "erased " + user + " at " + ShowExactTime(at),
                      "erased_at", at);
 }
 

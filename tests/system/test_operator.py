@@ -234,7 +234,9 @@ class Operator(unittest.TestCase):
         self.assertEqual(actions.count("erased"), 1)
         # Again: nothing happens.
         self.ctl("user", "erase", self.user.sub)
-        self.assertIn("nothing is stored", self.ctl("user", "erase", "nobody"))
+        self.assertIn("nothing was stored",
+                      self.ctl("user", "erase", "nobody"))
+        self.assertIn("erased", self.ctl("user", "erase", "nobody"))
 
     def test_a_legal_hold_forbids_it(self):
         self.approve()

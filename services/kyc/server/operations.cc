@@ -32,19 +32,20 @@ Change Entry(Record record, const char* action, const Operations::By& by,
 
 }  // namespace
 
-Task<absl::StatusOr<Record>> Operations::Erase(CallContext context,
-                                               std::string user_id, By by) {
+Task<absl::StatusOr<Operations::Erasure>> Operations::Erase(CallContext context,
+                                                            std::string user_id,
+                                                            By by) {
   bool held = false;
+  bool was_unknown = false;
   CO_ASSIGN_OR_RETURN(
       store::RecordStore::Outcome stored,
       co_await store_.Update(
           user_id, [&](const Record& current) -> std::optional<Change> {
             held = current.legal_hold_ms != 0;
+            // Of whom events may be on their way.
+            was_unknown = current.version == 0;
             if (held) return Entry(current, "erasure_refused", by, context);
-            // Nothing there, or nothing any more.
-            if (current.version == 0 || current.erased_ms != 0) {
-              return std::nullopt;
-            }
+            if (current.erased_ms != 0) return std::nullopt;
             Record next = current;
             domain::RemovePersonalData(next);
             next.unsettled_ms = 0;
@@ -55,7 +56,7 @@ Task<absl::StatusOr<Record>> Operations::Erase(CallContext context,
   CO_RETURN_IF_ERROR(co_await store::EraseKeysOf(redis_, std::move(user_id)));
   base::LogInfo("user erased", {{"again", stored.changed ? "false" : "true"}},
                 &context.trace);
-  co_return std::move(stored.record);
+  co_return Erasure{stored.record.erased_ms, was_unknown};
 }
 
 Task<absl::StatusOr<Record>> Operations::SetLegalHold(CallContext context,

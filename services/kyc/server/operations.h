@@ -29,12 +29,16 @@ class Operations {
     std::string reference;  // A case's number, say.
   };
 
+  struct Erasure {
+    int64_t erased_ms;  // The first one's time.
+    bool was_unknown;   // Nothing was stored of such a user.
+  };
   // Removes what is personal, or leads to it, here and in the memory of every
-  // process (store/erasure.h); keeps decision, times and trail. Idempotent:
-  // after an error do it again. OPS-409-001 under a legal hold. The record as
-  // it is then; version 0 of a user never stored.
-  async::Task<absl::StatusOr<domain::Record>> Erase(async::CallContext context,
-                                                    std::string user_id, By by);
+  // process (store/erasure.h); keeps decision, times and trail. A user never
+  // stored gets a record that says so, since events may be on their way.
+  // Idempotent: after an error do it again. OPS-409-001 under a legal hold.
+  async::Task<absl::StatusOr<Erasure>> Erase(async::CallContext context,
+                                             std::string user_id, By by);
 
   // Sets a hold, or lifts it; one that stands, or none, is left as it is.
   async::Task<absl::StatusOr<domain::Record>> SetLegalHold(

@@ -93,7 +93,7 @@ class OperationsTest : public ::testing::Test {
     ASSERT_TRUE(Review("00:00:05.000", kGreen).ok());
     ASSERT_EQ(Record().first_name, "JANE");  // Get waits for it.
   }
-  absl::StatusOr<domain::Record> Erase(const std::string& user = "usr_1") {
+  absl::StatusOr<Operations::Erasure> Erase(const std::string& user = "usr_1") {
     return Run([&] {
       return operations_.Erase(CallContext{}, user, {"ops_1", "case 7"});
     });
@@ -143,7 +143,8 @@ TEST_F(OperationsTest, ErasureTakesThePersonAndLeavesTheDecision) {
   const auto erased = Erase();
   ASSERT_TRUE(erased.ok()) << erased.status();
   const domain::Record after = Record();
-  EXPECT_EQ(after, *erased);
+  EXPECT_EQ(after.erased_ms, erased->erased_ms);
+  EXPECT_FALSE(erased->was_unknown);
   EXPECT_EQ(after.first_name + after.last_names + after.reject_reason +
                 after.applicant_id,
             "");
@@ -158,7 +159,8 @@ TEST_F(OperationsTest, ErasureTakesThePersonAndLeavesTheDecision) {
   EXPECT_EQ(Field(trail.back(), "reference"), "case 7");
   ExpectGoodTrail();
   // Again: nothing more to do.
-  EXPECT_EQ(*Erase(), after);
+  EXPECT_EQ(Erase()->erased_ms, after.erased_ms);
+  EXPECT_EQ(Record(), after);
   EXPECT_EQ(Trail().size(), trail.size());
 }
 
@@ -249,7 +251,7 @@ TEST_F(OperationsTest, AnswersUnderIdempotencyKeysGo) {
   // Also of a user of whom nothing else is stored.
   const auto erased = Erase();
   ASSERT_TRUE(erased.ok()) << erased.status();
-  EXPECT_EQ(erased->version, 0u);
+  EXPECT_TRUE(erased->was_unknown);
   for (const char* key : {"a", "b"}) {
     EXPECT_EQ(
         Command({"EXISTS", store::IdempotencyRecordKey("usr_1", key)}).integer,
@@ -258,6 +260,28 @@ TEST_F(OperationsTest, AnswersUnderIdempotencyKeysGo) {
   EXPECT_EQ(Command({"EXISTS", store::IdempotencyIndexKey("usr_1")}).integer,
             0);
   EXPECT_TRUE(begin("usr_2", "a")->answer);
+}
+
+TEST_F(OperationsTest, OfAnUnknownUserNothingIsKeptThatComesLater) {
+  const auto erased = Erase();
+  ASSERT_TRUE(erased.ok()) << erased.status();
+  EXPECT_TRUE(erased->was_unknown);
+  EXPECT_NE(erased->erased_ms, 0);
+  ASSERT_TRUE(Review("00:00:05.000", kGreen).ok());
+  ASSERT_TRUE(Review("00:00:06.000", kRed).ok());
+  const domain::Record record = Record();
+  EXPECT_EQ(record.state, State::kRejected);
+  EXPECT_EQ(record.first_name + record.last_names + record.reject_reason +
+                record.applicant_id,
+            "");
+  ExpectGoodTrail();
+  const auto again = Erase();
+  ASSERT_TRUE(again.ok());
+  EXPECT_FALSE(again->was_unknown);
+  EXPECT_EQ(again->erased_ms, erased->erased_ms);
+  // Who comes after all begins anew.
+  ASSERT_TRUE(Create().ok());
+  EXPECT_EQ(Record().erased_ms, 0);
 }
 
 TEST_F(OperationsTest, AnErasedUserIsNotAskedAbout) {

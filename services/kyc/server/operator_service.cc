@@ -158,9 +158,11 @@ Task<absl::Status> EraseUser(CallContext context, Home home,
                              const v1::EraseUserRequest& request,
                              v1::EraseUserResponse* response) {
   CO_ASSIGN_OR_RETURN(Operations::By by, ByWhom(request));
-  CO_ASSIGN_OR_RETURN(const Record record, co_await home.operations.Erase(
-                                               context, request.user_id(), by));
-  response->set_erased_at_ms(record.erased_ms);
+  CO_ASSIGN_OR_RETURN(
+      const Operations::Erasure erasure,
+      co_await home.operations.Erase(context, request.user_id(), by));
+  response->set_erased_at_ms(erasure.erased_ms);
+  response->set_was_unknown(erasure.was_unknown);
   co_return absl::OkStatus();
 }
 
