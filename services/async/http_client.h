@@ -16,6 +16,8 @@
 
 namespace kyc::async {
 
+class CurlMulti;
+
 struct ClientRequest {
   std::string method = "GET";
   std::string url;  // http or https.
@@ -112,9 +114,15 @@ class HttpClient {
   Task<absl::StatusOr<BodyStream>> Open(ClientRequest request);
 
  private:
-  friend class BodyStream;
-  class Impl;
-  std::shared_ptr<Impl> impl_;
+  // Without the object, which may go before the request does.
+  static Task<absl::StatusOr<ClientResponse>> Send(
+      std::shared_ptr<CurlMulti> multi, Options options, ClientRequest request);
+  static Task<absl::StatusOr<BodyStream>> Open(std::shared_ptr<CurlMulti> multi,
+                                               Options options,
+                                               ClientRequest request);
+
+  const Options options_;
+  std::shared_ptr<CurlMulti> multi_;
 };
 
 // Present on an error of a request of which no byte was sent.
