@@ -27,8 +27,19 @@ bool IsFieldValue(std::string_view text) {
          std::string_view::npos;
 }
 
+// Nothing but http and https, and no user name in front of the host: curl
+// would find both out too late to say so.
+bool IsHttpUrl(std::string_view url) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!url.starts_with(scheme)) continue;
+    url.remove_prefix(scheme.size());
+    return url.substr(0, url.find_first_of("/?")).find('@') == url.npos;
+  }
+  return false;
+}
+
 bool IsSendable(const ClientRequest& request) {
-  if (!IsToken(request.method)) return false;
+  if (!IsToken(request.method) || !IsHttpUrl(request.url)) return false;
   // curl ends a C string at a NUL and drops a fragment: neither is the URL
   // that was asked for.
   for (char c : request.url) {

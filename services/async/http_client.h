@@ -20,7 +20,8 @@ class CurlMulti;
 
 struct ClientRequest {
   std::string method = "GET";
-  std::string url;  // http or https.
+  // http:// or https://, in lower case and without a user name.
+  std::string url;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;  // Sent with Content-Length, byte for byte.
   // Sent in place of `body` where set, one piece behind the other: for what is

@@ -173,6 +173,18 @@ TEST_F(HttpClientTest, InterimAnswersAreSkipped) {
   EXPECT_EQ(result->body, "ok");
 }
 
+TEST_F(HttpClientTest, TrailersAreNoHeaders) {
+  stub_.Push(StubAnswer::Raw(
+      "HTTP/1.1 200 OK\r\nX-Head: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\nok\r\n0\r\nHTTP/1.1 500: no\r\nX-Trailer: 2\r\n\r\n"));
+  const Result result = Send(Get("/"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->status, 200);
+  EXPECT_EQ(result->Header("x-head"), "1");
+  EXPECT_EQ(result->Header("x-trailer"), "");
+  EXPECT_EQ(result->body, "ok");
+}
+
 TEST_F(HttpClientTest, CompressedAnswersAreNotUnpacked) {
   StubAnswer answer;
   answer.headers = {{"Content-Encoding", "gzip"}};
@@ -333,15 +345,20 @@ TEST_F(HttpClientTest, WhatCannotBeSentIsRefused) {
   name.headers = {{"X A", "1"}};
   ClientRequest method = Get("/");
   method.method = "GET /x";
-  ClientRequest scheme;
-  scheme.url = "file:///etc/passwd";
+  const auto to = [](const std::string& url) {
+    ClientRequest request;
+    request.url = url;
+    return request;
+  };
   for (const ClientRequest& request :
-       {newline, name, method, Get("/a b"), Get("/a#b"), Get("/a\nb")}) {
+       {newline, name, method, Get("/a b"), Get("/a#b"), Get("/a\nb"), to(""),
+        to("file:///etc/passwd"), to("ftp://127.0.0.1/"),
+        to("http://user@127.0.0.1/"), to("http://user:password@127.0.0.1?q")}) {
     EXPECT_EQ(Send(request).status().code(),
               absl::StatusCode::kInvalidArgument);
   }
-  EXPECT_FALSE(Send(scheme).ok());
   EXPECT_EQ(stub_.connections(), 0);
+  EXPECT_TRUE(Send(Get("/@?a@b")).ok());
 }
 
 TEST_F(HttpClientTest, RequestsOutliveTheClient) {

@@ -185,7 +185,8 @@ void HttpTransfer::Finish(CURLcode result) {
 
 absl::Status HttpTransfer::status() const {
   if (code_ == CURLE_OK) return absl::OkStatus();
-  return ErrorOf(code_, too_large_, address_refused_, nothing_sent_);
+  return ErrorOf(code_, too_large_, address_refused_ && !address_allowed_,
+                 nothing_sent_);
 }
 
 curl_socket_t HttpTransfer::OnOpen(void* transfer, curlsocktype,
@@ -195,6 +196,7 @@ curl_socket_t HttpTransfer::OnOpen(void* transfer, curlsocktype,
     self.address_refused_ = true;
     return CURL_SOCKET_BAD;
   }
+  self.address_allowed_ = true;
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC,
                   address->protocol);
 }
@@ -206,6 +208,8 @@ size_t HttpTransfer::OnHeader(char* data, size_t, size_t size, void* transfer) {
     self.too_large_ = true;
     return 0;
   }
+  // Trailers; who reads a stream has its head already.
+  if (self.body_began_) return size;
   const std::string_view line(data, size);
   if (line.substr(0, 5) == "HTTP/") {
     self.response_.headers.clear();  // What came before was a 1xx answer.
@@ -222,6 +226,7 @@ size_t HttpTransfer::OnHeader(char* data, size_t, size_t size, void* transfer) {
 
 size_t HttpTransfer::OnBody(char* data, size_t, size_t size, void* transfer) {
   HttpTransfer& self = *static_cast<HttpTransfer*>(transfer);
+  self.body_began_ = true;
   if (self.inflow_) return self.Receive({data, size});
   if (self.request_.discard_body) {
     self.discarded_bytes_ += size;

@@ -102,7 +102,9 @@ class HttpTransfer {
   bool too_large_ = false;
   size_t discarded_bytes_ = 0;
   bool cut_off_ = false;  // What was left of a body that nobody wants.
+  bool body_began_ = false;
   bool address_refused_ = false;
+  bool address_allowed_ = false;  // Another one.
   ClientResponse response_;
   CURL* easy_ = nullptr;  // Present while curl has it.
   CURLcode code_ = CURLE_OK;
