@@ -80,13 +80,16 @@ class GrpcBackend : public Backend {
   GrpcBackend(async::Loop& loop, const GrpcBackendOptions& options)
       : rpc_timeout_(options.rpc_timeout),
         kyc_channel_(async::OpenChannel(options.kyc_address)),
+        documents_channel_(async::OpenChannel(options.kyc_address)),
         webhook_channel_(async::OpenChannel(options.webhook_address)),
         kyc_(v1::KycService::NewStub(kyc_channel_)),
+        uploads_(v1::KycService::NewStub(documents_channel_)),
         user_(v1::UserService::NewStub(kyc_channel_)),
         webhook_(v1::WebhookService::NewStub(webhook_channel_)),
         idempotency_(v1::IdempotencyService::NewStub(kyc_channel_)),
         admin_(NewGrpcAdminBackend(kyc_channel_)),
-        partner_(NewGrpcPartnerBackend(kyc_channel_, rpc_timeout_)),
+        partner_(NewGrpcPartnerBackend(kyc_channel_, documents_channel_,
+                                       rpc_timeout_)),
         subscriptions_(NewGrpcSubscriptionBackend(webhook_channel_)),
         statuses_(loop, {},
                   [this](std::vector<StatusRead> reads) {
@@ -149,7 +152,7 @@ class GrpcBackend : public Backend {
   }
 
   std::unique_ptr<UploadCall> UploadDocument(CallContext context) override {
-    return std::make_unique<GrpcUpload>(context, *kyc_);
+    return std::make_unique<GrpcUpload>(context, *uploads_);
   }
 
   Task<absl::StatusOr<v1::RequiredDocuments>> GetRequiredDocuments(
@@ -302,8 +305,12 @@ class GrpcBackend : public Backend {
 
   const std::chrono::milliseconds rpc_timeout_;
   const std::shared_ptr<grpc::Channel> kyc_channel_;
+  // Documents have a connection of their own: over a slow link reads would
+  // else wait behind their bytes.
+  const std::shared_ptr<grpc::Channel> documents_channel_;
   const std::shared_ptr<grpc::Channel> webhook_channel_;
   const std::unique_ptr<v1::KycService::Stub> kyc_;
+  const std::unique_ptr<v1::KycService::Stub> uploads_;
   const std::unique_ptr<v1::UserService::Stub> user_;
   const std::unique_ptr<v1::WebhookService::Stub> webhook_;
   const std::unique_ptr<v1::IdempotencyService::Stub> idempotency_;

@@ -44,11 +44,12 @@ class GrpcImage : public ImageCall {
 class GrpcPartnerBackend : public PartnerBackend {
  public:
   GrpcPartnerBackend(std::shared_ptr<grpc::Channel> channel,
+                     std::shared_ptr<grpc::Channel> documents,
                      std::chrono::milliseconds provider_timeout)
       : provider_timeout_(provider_timeout),
-        channel_(std::move(channel)),
-        partner_(v1::PartnerService::NewStub(channel_)),
-        wallet_(v1::WalletService::NewStub(channel_)) {}
+        partner_(v1::PartnerService::NewStub(channel)),
+        wallet_(v1::WalletService::NewStub(channel)),
+        images_(v1::PartnerService::NewStub(documents)) {}
 
   Task<absl::StatusOr<v1::PartnerUser>> LookUpUser(
       CallContext context, v1::LookUpUserRequest request) override {
@@ -132,27 +133,30 @@ class GrpcPartnerBackend : public PartnerBackend {
   }
   std::unique_ptr<ImageCall> ReadImage(
       CallContext context, const v1::ReadImageRequest& request) override {
-    return std::make_unique<GrpcImage>(context, request, *partner_);
+    return std::make_unique<GrpcImage>(context, request, *images_);
   }
 
  private:
   const std::chrono::milliseconds provider_timeout_;
-  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::PartnerService::Stub> partner_;
   const std::unique_ptr<v1::WalletService::Stub> wallet_;
+  const std::unique_ptr<v1::PartnerService::Stub> images_;
 };
 
 }  // namespace
 
 std::unique_ptr<PartnerBackend> NewGrpcPartnerBackend(
     std::shared_ptr<grpc::Channel> channel,
+    std::shared_ptr<grpc::Channel> documents,
     std::chrono::milliseconds provider_timeout) {
-  return std::make_unique<GrpcPartnerBackend>(std::move(channel),
-                                              provider_timeout);
+  return std::make_unique<GrpcPartnerBackend>(
+      std::move(channel), std::move(documents), provider_timeout);
 }
 
-SigningKeys::SigningKeys(const std::string& address)
-    : backend_(NewGrpcPartnerBackend(async::OpenChannel(address), kTimeout)) {}
+SigningKeys::SigningKeys(const std::string& address) {
+  const auto channel = async::OpenChannel(address);
+  backend_ = NewGrpcPartnerBackend(channel, channel, kTimeout);
+}
 
 Task<absl::StatusOr<std::string>> SigningKeys::Fetch() {
   CallContext context;

@@ -16,10 +16,12 @@ class Channel;
 
 namespace kyc::gateway {
 
-// Each call is an RPC of its own over `channel`; `provider_timeout` bounds
-// those that may ask the provider. One loop's; lives until that has stopped.
+// Each call is an RPC of its own, over `documents` where it is an image, else
+// over `channel`; `provider_timeout` bounds those that may ask the provider. One
+// loop's; lives until that has stopped.
 std::unique_ptr<PartnerBackend> NewGrpcPartnerBackend(
     std::shared_ptr<grpc::Channel> channel,
+    std::shared_ptr<grpc::Channel> documents,
     std::chrono::milliseconds provider_timeout);
 
 // The key set of PartnerService's tokens, asked of `address` from any one
@@ -30,7 +32,7 @@ class SigningKeys {
   async::Task<absl::StatusOr<std::string>> Fetch();
 
  private:
-  const std::unique_ptr<PartnerBackend> backend_;
+  std::unique_ptr<PartnerBackend> backend_;
 };
 
 }  // namespace kyc::gateway
