@@ -137,7 +137,18 @@ class Documents(unittest.TestCase):
         )
 
     def image_at_provider(self, user, image_id):
-        path = f"/resources/inspections/{user.applicant}/resources/{image_id}"
+        return self.ask_provider(
+            f"/resources/inspections/{user.applicant}/resources/{image_id}"
+        )
+
+    def images_at_provider(self, user):
+        """How many images the provider has of a user."""
+        return json.loads(self.ask_provider(
+            f"/resources/applicants/{user.applicant}/metadata/resources"
+        ))["totalItems"]
+
+    def ask_provider(self, path):
+        """The body of the answer to a signed GET."""
 
         def read(name):
             with open(self.stack.path(name), encoding="utf-8") as file:
