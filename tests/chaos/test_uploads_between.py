@@ -8,7 +8,7 @@ import threading
 import time
 
 from broken_stack import BrokenStack
-from fault_proxy import DOWN, BlackHole, Reset
+from fault_proxy import DOWN, Bandwidth, BlackHole, Reset
 from stack import wait_until
 from test_documents import FORM, PATH, Documents, form, jpeg
 from test_faults_between import READ, RECOVERY, SLACK
@@ -250,6 +250,27 @@ class UploadsBetween(Documents):
         self.assertLessEqual(self.images(gone), 1)
         self.assert_nothing_under_way()
 
+    def timed_read(self, reader):
+        began = time.monotonic()
+        status, _, body = reader.get("/v0/kyc/status")
+        return time.monotonic() - began, status, body
+
+    def test_reads_do_not_wait_behind_documents_on_a_slow_link(self):
+        reader, upload = self.applicant(), self.fresh(4 * PART)
+        self.assertEqual(reader.get("/v0/kyc/status")[0], 200)
+        self.to_kyc.set(Bandwidth(PART))
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(upload.finish)
+            time.sleep(0.5)
+            for _ in range(20):
+                took, status, _ = self.timed_read(reader)
+                self.assertEqual(status, 200)
+                self.assertLess(took, QUICK)
+                time.sleep(0.05)
+            self.assertFalse(answer.done())
+            self.to_kyc.set(None)
+            self.assertEqual(answer.result()[0], 201)
+
     def test_reads_go_on_beside_uploads_that_do_not(self):
         reader = self.applicant()
         truth = reader.get("/v0/kyc/status")
@@ -259,13 +280,12 @@ class UploadsBetween(Documents):
         self.send_to_provider(arrived)
         for upload in uploads:
             self.send_to_kyc(upload, PART // 2)
-        reads, stop = [], threading.Event()
+        stop = threading.Event()
+        reads = []
 
         def read():
             while not stop.is_set():
-                began = time.monotonic()
-                status, _, body = reader.get("/v0/kyc/status")
-                reads.append((time.monotonic() - began, status, body))
+                reads.append(self.timed_read(reader))
 
         threads = [threading.Thread(target=read) for _ in range(4)]
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
