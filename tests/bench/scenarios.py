@@ -311,10 +311,15 @@ def upload(bench):
     gateway = service.pids["gateway"]
     before = memory_mib(gateway, "VmRSS")
     reset_peak(gateway)
-    result = measured(
-        bench.report, "10 MB upload", f"closed, {at_a_time}", service,
-        lambda: load(service.port, file, at_a_time, seconds=bench.seconds,
-                     status=201, expect='"image_id"'))
+
+    def uploads(seconds):
+        return load(service.port, file, at_a_time, seconds=seconds, status=201,
+                    expect='"image_id"')
+
+    # The memory of the first ones is new to the processes.
+    uploads(min(2, bench.seconds))
+    result = measured(bench.report, "10 MB upload", f"closed, {at_a_time}",
+                      service, lambda: uploads(bench.seconds))
     per_upload = (memory_mib(gateway, "VmHWM") - before) / at_a_time
     limit = direct_uploads(bench, service, subs, body, media_type)
     bench.report.note(
