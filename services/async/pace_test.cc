@@ -54,8 +54,8 @@ std::vector<Passed> PassAfterOne(milliseconds interval, int count) {
 
 TEST(PaceTest, TheFirstPassesAtOnceAndTheOthersTogether) {
   const steady_clock::time_point begin = steady_clock::now();
-  const std::vector<Passed> passed = PassAfterOne(milliseconds(100), 50);
-  EXPECT_LT(passed[0].at - begin, milliseconds(90));
+  const std::vector<Passed> passed = PassAfterOne(milliseconds(1000), 50);
+  EXPECT_LT(passed[0].at - begin, milliseconds(900));
   std::set<int> who;
   for (size_t i = 0; i < passed.size(); ++i) {
     who.insert(passed[i].who);
@@ -63,25 +63,25 @@ TEST(PaceTest, TheFirstPassesAtOnceAndTheOthersTogether) {
   }
   EXPECT_EQ(passed[0].who, 0);
   EXPECT_EQ(who.size(), 51u);
-  EXPECT_GE(passed[1].at - passed[0].at, milliseconds(95));
+  EXPECT_GE(passed[1].at - passed[0].at, milliseconds(950));
 }
 
 TEST(PaceTest, WhoComesAloneNeverWaits) {
   Runtime runtime(1);
-  Pace pace(milliseconds(20));
+  Pace pace(milliseconds(500));
   std::promise<steady_clock::duration> longest;
   runtime.loop(0).Spawn([](Pace* pace, auto* longest) -> Task<void> {
     steady_clock::duration most{0};
-    for (int i = 0; i < 5; ++i) {
+    for (int i = 0; i < 3; ++i) {
       const steady_clock::time_point begin = steady_clock::now();
       co_await pace->Pass();
       most = std::max(most, steady_clock::now() - begin);
-      co_await Sleep(milliseconds(25));
+      co_await Sleep(milliseconds(550));
     }
     longest->set_value(most);
   }(&pace, &longest));
   runtime.Start();
-  EXPECT_LT(longest.get_future().get(), milliseconds(15));
+  EXPECT_LT(longest.get_future().get(), milliseconds(400));
 }
 
 TEST(PaceTest, TheIntervalHoldsForTheNextOnesToo) {
