@@ -6,28 +6,15 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "services/base/hmac.h"
 
 namespace kyc::webhook {
 namespace {
 
 std::optional<DigestAlgorithm> FindAlgorithm(std::string_view name) {
-  if (name == "HMAC_SHA1_HEX") return DigestAlgorithm::kHmacSha1Hex;
-  if (name == "HMAC_SHA256_HEX") return DigestAlgorithm::kHmacSha256Hex;
-  if (name == "HMAC_SHA512_HEX") return DigestAlgorithm::kHmacSha512Hex;
+  if (name == "HMAC_SHA1_HEX") return DigestAlgorithm::kSha1;
+  if (name == "HMAC_SHA256_HEX") return DigestAlgorithm::kSha256;
+  if (name == "HMAC_SHA512_HEX") return DigestAlgorithm::kSha512;
   return std::nullopt;
-}
-
-base::HmacHash HashOf(DigestAlgorithm algorithm) {
-  switch (algorithm) {
-    case DigestAlgorithm::kHmacSha1Hex:
-      return base::HmacHash::kSha1;
-    case DigestAlgorithm::kHmacSha256Hex:
-      break;
-    case DigestAlgorithm::kHmacSha512Hex:
-      return base::HmacHash::kSha512;
-  }
-  return base::HmacHash::kSha256;
 }
 
 }  // namespace
@@ -58,7 +45,7 @@ bool VerifyDigest(std::string_view body,
                   const std::vector<DigestAlgorithm>& allowed) {
   if (digests.size() != 1 || algorithms.size() > 1) return false;
   const std::optional<DigestAlgorithm> algorithm =
-      algorithms.empty() ? DigestAlgorithm::kHmacSha256Hex
+      algorithms.empty() ? DigestAlgorithm::kSha256
                          : FindAlgorithm(algorithms[0]);
   if (!algorithm.has_value() ||
       std::find(allowed.begin(), allowed.end(), *algorithm) == allowed.end()) {
@@ -69,7 +56,7 @@ bool VerifyDigest(std::string_view body,
   bool fits = false;
   for (const base::Secret& secret : secrets) {
     const std::string expected =
-        absl::BytesToHexString(base::Hmac(HashOf(*algorithm), secret, {body}));
+        absl::BytesToHexString(base::Hmac(*algorithm, secret, {body}));
     fits |= !expected.empty() && base::ConstantTimeEquals(expected, digests[0]);
   }
   return fits;

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "services/base/hmac.h"
 #include "services/base/secret.h"
 
 namespace kyc::webhook {
 
-enum class DigestAlgorithm { kHmacSha1Hex, kHmacSha256Hex, kHmacSha512Hex };
+// All of them are HMACs in hex; they differ in their hash.
+using DigestAlgorithm = base::HmacHash;
 
 // The algorithms that X-Payload-Digest-Alg names ("HMAC_SHA256_HEX", …).
 // INVALID_ARGUMENT names the first unknown one, and refuses an empty list.

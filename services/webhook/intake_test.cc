@@ -55,7 +55,7 @@ class IntakeTest : public testing::Test {
             MakeIntakeService({.runtime = &runtime_,
                                .redis = {&first_, &second_},
                                .secrets = &secrets_,
-                               .algorithms = {DigestAlgorithm::kHmacSha256Hex},
+                               .algorithms = {DigestAlgorithm::kSha256},
                                .partitions = kTestPartitions,
                                .clock = &base::SystemClock()})) {
     WriteSecrets("old\nnew\n");

@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       *new std::vector<base::Secret>{base::Secret(std::string(kSecret)),
                                      base::Secret(std::string(kOldSecret))};
   static const auto& allowed = *new std::vector<DigestAlgorithm>{
-      DigestAlgorithm::kHmacSha256Hex, DigestAlgorithm::kHmacSha512Hex};
+      DigestAlgorithm::kSha256, DigestAlgorithm::kSha512};
   std::string_view body = Text(data, size);
   const std::vector<std::string_view> words = Split(TakeLine(&body));
   const std::vector<std::string_view> algorithms = Split(TakeLine(&body));
